@@ -13,7 +13,7 @@ std::string_view to_string(DbHeaderIssue issue) noexcept {
     case DbHeaderIssue::bad_page_size:
       return "page size is not a power of two from 512 to 65536";
     case DbHeaderIssue::bad_read_version:
-      return "read version is not 1 or 2";
+      return "read version is above 2";
     case DbHeaderIssue::bad_reserved:
       return "fewer than 480 usable bytes on a page";
     case DbHeaderIssue::bad_fractions:
@@ -39,9 +39,8 @@ ParsedDbHeader parse_db_header(Bytes bytes) noexcept {
   if (!is_valid_page_size(header.page_size_bytes)) return fail(DbHeaderIssue::bad_page_size);
   header.write_version = read_u8(bytes, kDbWriteVersionOffset);
   header.read_version = read_u8(bytes, kDbReadVersionOffset);
-  if (header.read_version == 0 || header.read_version > 2) {
-    return fail(DbHeaderIssue::bad_read_version);
-  }
+  // SQLite takes 0 as 1 (lockBtree() in btree.c).
+  if (header.read_version > 2) return fail(DbHeaderIssue::bad_read_version);
   header.reserved_bytes = read_u8(bytes, 20);
   if (header.page_size_bytes - header.reserved_bytes < 480) {
     return fail(DbHeaderIssue::bad_reserved);

@@ -54,8 +54,13 @@ ParsedWalIndexHeader parse_wal_index_header(Bytes bytes) noexcept {
   std::uint16_t stored_page_size = 0;
   std::memcpy(&stored_page_size, bytes.data() + 14, sizeof stored_page_size);
   header.page_size_bytes = (stored_page_size & 0xfe00U) + ((stored_page_size & 1U) << 16U);
-  if (!is_valid_page_size(header.page_size_bytes)) return fail(WalIndexIssue::bad_page_size);
   header.mx_frame = read_native32(bytes, 16);
+  // walIndexRecover() writes size 0 if the WAL is absent or holds no commit; walIndexTryHdr() never
+  // looks at it.
+  const bool is_unknown = stored_page_size == 0 && header.mx_frame == 0;
+  if (!is_unknown && !is_valid_page_size(header.page_size_bytes)) {
+    return fail(WalIndexIssue::bad_page_size);
+  }
   header.size_pages = read_native32(bytes, 20);
   header.frame_checksum = {read_native32(bytes, 24), read_native32(bytes, 28)};
   header.salt = {read_be32(bytes, 32), read_be32(bytes, 36)};

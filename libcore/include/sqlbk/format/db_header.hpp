@@ -24,7 +24,7 @@ enum class DbHeaderIssue {
   too_short,         // fewer than 100 bytes
   bad_magic,         // not "SQLite format 3\0": another format, or encrypted
   bad_page_size,     // not a power of two from 512 to 65536
-  bad_read_version,  // read version 0 or > 2: another branch of SQLite (wal2, hctree)
+  bad_read_version,  // read version > 2: another branch of SQLite (wal2, hctree)
   bad_reserved,      // fewer than 480 usable bytes a page
   bad_fractions,     // bytes 21..23 are not 64, 32, 32
 };

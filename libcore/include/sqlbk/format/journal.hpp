@@ -13,7 +13,7 @@
 namespace sqlbk::format {
 
 inline constexpr std::size_t kJournalHeaderSizeBytes = 28;
-// Behind the file name of a super-journal: checksum, length, magic.
+// Behind the file name of a super-journal: length, checksum, magic.
 inline constexpr std::size_t kSuperJournalTailSizeBytes = 16;
 inline constexpr std::array<std::uint8_t, 8> kJournalMagic{0xd9, 0xd5, 0x05, 0xf9,
                                                            0x20, 0xa1, 0x63, 0xd7};
@@ -50,7 +50,8 @@ JournalState journal_state(Bytes bytes) noexcept;
 ParsedJournalHeader parse_journal_header(Bytes bytes) noexcept;
 
 // `tail`: the last bytes of the journal file, 16 or more if it has so many. True if they name a
-// super-journal: whether this journal is hot then depends on another file.
+// super-journal: whether this journal is hot then depends on another file. The name's checksum is
+// not looked at: SQLite rolls back where it is wrong, sqlbk refuses either way.
 bool names_super_journal(Bytes tail) noexcept;
 
 }  // namespace sqlbk::format

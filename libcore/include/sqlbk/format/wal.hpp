@@ -36,7 +36,7 @@ WalChecksum wal_checksum(WalChecksum seed, Bytes bytes, bool big_endian) noexcep
 
 enum class WalHeaderIssue {
   none,
-  too_short,      // fewer than 32 bytes: SQLite takes the WAL as empty
+  too_short,      // fewer than 32 bytes: SQLite takes the WAL as empty (one of 32 bytes too)
   bad_magic,      // as above
   bad_page_size,  // as above
   bad_checksum,   // as above

@@ -31,17 +31,17 @@ enum class WalIndexIssue {
   not_initialised,  // isInit is 0: recovery has not happened yet
   bad_checksum,
   bad_version,
-  bad_page_size,
+  bad_page_size,  // and there are frames, see page_size_bytes
 };
 std::string_view to_string(WalIndexIssue issue) noexcept;
 
 struct WalIndexHeader {
   std::uint32_t change_counter = 0;  // iChange: bumped by every transaction
   bool big_endian_checksum = false;
-  std::uint32_t page_size_bytes = 0;
-  std::uint32_t mx_frame = 0;    // last committed frame; 0: the WAL holds nothing
-  std::uint32_t size_pages = 0;  // nPage: database size after mx_frame
-  WalChecksum frame_checksum;    // of frame mx_frame
+  std::uint32_t page_size_bytes = 0;  // 0 until the first commit after a recovery that found none
+  std::uint32_t mx_frame = 0;         // last committed frame; 0: the WAL holds nothing
+  std::uint32_t size_pages = 0;       // nPage: database size after mx_frame
+  WalChecksum frame_checksum;         // of frame mx_frame
   WalSalt salt;
   std::uint32_t backfilled_frames = 0;          // nBackfill
   std::array<std::uint32_t, 5> read_marks{};    // 0xffffffff: unused
