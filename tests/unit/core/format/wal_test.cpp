@@ -49,7 +49,8 @@ bool is_big_endian(std::span<const std::byte> header) {
 // A frame that continues `chain`, which is moved on behind it.
 Buffer make_frame(std::span<const std::byte> header, Sums& chain, std::uint32_t page_number,
                   std::uint32_t commit_size_pages, std::span<const std::byte> page) {
-  Buffer bytes(24);
+  Buffer bytes(24 + page.size());
+  std::copy(page.begin(), page.end(), bytes.begin() + 24);
   put_be32(bytes, 0, page_number);
   put_be32(bytes, 4, commit_size_pages);
   std::copy_n(header.begin() + 16, 8, bytes.begin() + 8);
@@ -57,7 +58,6 @@ Buffer make_frame(std::span<const std::byte> header, Sums& chain, std::uint32_t 
   chain = slow_checksum(chain, page, is_big_endian(header));
   put_be32(bytes, 16, chain.first);
   put_be32(bytes, 20, chain.second);
-  bytes.insert(bytes.end(), page.begin(), page.end());
   return bytes;
 }
 
