@@ -1,0 +1,11 @@
+// The post-steps of libcheckpoint. Thread-safety: pure function on the caller's registry.
+#pragma once
+
+#include "sqlbk/core/registry.hpp"
+
+namespace sqlbk::checkpoint {
+
+// Adds checkpoint, journal_mode, quick_check and integrity_check. Call once for each registry.
+void register_builtin_steps(Registry& registry);
+
+}  // namespace sqlbk::checkpoint

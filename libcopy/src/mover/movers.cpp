@@ -1,0 +1,21 @@
+#include "movers.hpp"
+
+namespace sqlbk::copy {
+
+Mover::~Mover() = default;
+
+MoverLadder best_movers() {
+  MoverLadder ladder;
+  ladder.push_back(make_reflink_mover());
+  ladder.push_back(make_range_mover());
+  ladder.push_back(make_plain_mover());
+  return ladder;
+}
+
+MoverLadder only(MakeMover make) {
+  MoverLadder ladder;
+  ladder.push_back(make());
+  return ladder;
+}
+
+}  // namespace sqlbk::copy

@@ -1,0 +1,64 @@
+#include <algorithm>
+#include <cerrno>
+
+#include "errno_table.hpp"
+#include "mover.hpp"
+#include "sqlbk/core/error.hpp"
+#include "sqlbk/core/io.hpp"
+#include "sqlbk/core/sys.hpp"
+
+namespace sqlbk::copy {
+namespace {
+
+// One call holds the kernel for a few milliseconds, so that ticks come often enough.
+constexpr std::uint64_t kChunkBytes = std::uint64_t{8} << 20U;
+
+class RangeMover final : public Mover {
+ public:
+  std::string_view name() const noexcept override { return "range"; }
+  std::string_view summary() const noexcept override {
+    return "copy_file_range(2): inside the kernel, as a reflink where the file system likes to";
+  }
+
+  Moved move(const MoveJob& job, RunContext& context) override {
+    Moved moved;
+    while (moved.bytes < job.length_bytes) {
+      auto in_offset = static_cast<off_t>(job.offset_bytes + moved.bytes);
+      off_t out_offset = in_offset;
+      const auto want = static_cast<std::size_t>(
+          std::min<std::uint64_t>(kChunkBytes, job.length_bytes - moved.bytes));
+      const ssize_t count =
+          sys().copy_file_range(job.in_fd, &in_offset, job.out_fd, &out_offset, want, 0);
+      if (count > 0) {
+        moved.bytes += static_cast<std::uint64_t>(count);
+        context.advance(static_cast<std::uint64_t>(count));
+      } else if (count == 0) {
+        return at_zero(job, moved);
+      } else if (errno == EINTR) {
+        context.tick();
+      } else if (moved.bytes == 0 && is_unsupported(MoverCall::copy_file_range, errno)) {
+        return Moved::unsupported();
+      } else {
+        throw system_error("copy a range of", job.in_path, errno);
+      }
+    }
+    return moved;
+  }
+
+ private:
+  // 0 should mean the end of the input, but some file systems say it for what they cannot copy.
+  static Moved at_zero(const MoveJob& job, const Moved& moved) {
+    const std::uint64_t size = stat_of(job.in_fd, job.in_path).size_bytes;
+    if (size <= job.offset_bytes + moved.bytes) return moved;
+    if (moved.bytes == 0) return Moved::unsupported();
+    throw system_error("copy a range of", job.in_path, EIO);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Mover> make_range_mover() {
+  return std::make_unique<RangeMover>();
+}
+
+}  // namespace sqlbk::copy

@@ -1,0 +1,60 @@
+#include <algorithm>
+#include <cerrno>
+
+#include "errno_table.hpp"
+#include "mover.hpp"
+#include "sqlbk/core/error.hpp"
+#include "sqlbk/core/io.hpp"
+#include "sqlbk/core/sys.hpp"
+
+namespace sqlbk::copy {
+namespace {
+
+class ReflinkMover final : public Mover {
+ public:
+  std::string_view name() const noexcept override { return "reflink"; }
+  std::string_view summary() const noexcept override {
+    return "FICLONE: shares the blocks, on btrfs, XFS and the like; flushes the source's dirty "
+           "pages first";
+  }
+  bool shares_extents() const noexcept override { return true; }
+
+  Moved move(const MoveJob& job, RunContext& context) override {
+    context.tick();
+    const std::uint64_t size = stat_of(job.in_fd, job.in_path).size_bytes;
+    const std::uint64_t end = job.offset_bytes + job.length_bytes;
+    const bool whole_file = job.offset_bytes == 0 && end >= size;
+    int result = call(job, whole_file);
+    while (result != 0 && errno == EINTR) {
+      context.tick();
+      result = call(job, whole_file);
+    }
+    if (result != 0) {
+      if (is_unsupported(MoverCall::ficlone, errno)) return Moved::unsupported();
+      throw system_error("reflink", job.in_path, errno);
+    }
+    // The clone is of the file as it was at the call, which may be longer than a moment before.
+    const std::uint64_t out_size = stat_of(job.out_fd, job.out_path).size_bytes;
+    const std::uint64_t moved =
+        std::min(out_size > job.offset_bytes ? out_size - job.offset_bytes : 0, job.length_bytes);
+    if (whole_file && out_size > end) truncate_to(job.out_fd, end, job.out_path);
+    context.advance(moved);
+    return {MoveOutcome::done, moved};
+  }
+
+ private:
+  static int call(const MoveJob& job, bool whole_file) {
+    if (whole_file) return sys().ficlone(job.out_fd, job.in_fd);
+    return sys().ficlonerange(job.out_fd, job.in_fd, static_cast<off_t>(job.offset_bytes),
+                              static_cast<off_t>(job.length_bytes),
+                              static_cast<off_t>(job.offset_bytes));
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Mover> make_reflink_mover() {
+  return std::make_unique<ReflinkMover>();
+}
+
+}  // namespace sqlbk::copy

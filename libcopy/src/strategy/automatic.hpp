@@ -1,0 +1,12 @@
+// Looks at the source and chooses. Private to libcopy.
+#pragma once
+
+#include <memory>
+
+#include "sqlbk/core/copy_strategy.hpp"
+
+namespace sqlbk::copy {
+
+std::unique_ptr<CopyStrategy> make_automatic_strategy();
+
+}  // namespace sqlbk::copy

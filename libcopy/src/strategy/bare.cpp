@@ -1,0 +1,123 @@
+#include "bare.hpp"
+
+#include <utility>
+
+#include "quiet_proof.hpp"
+#include "source_mover.hpp"
+#include "sqlbk/core/error.hpp"
+#include "wal_part.hpp"
+
+namespace sqlbk::copy {
+namespace {
+
+class BareStrategy final : public CopyStrategy {
+ public:
+  BareStrategy(std::string name, MoverLadder movers)
+      : name_(std::move(name)), movers_(std::move(movers)) {}
+
+  std::string_view name() const noexcept override { return name_; }
+  std::string_view summary() const noexcept override {
+    return "the bytes of main and WAL or journal, proven only if nobody writes meanwhile";
+  }
+  StrategyTraits traits() const noexcept override { return {.can_deliver_wal = true}; }
+
+  Suitability probe(const SourceFacts& facts) const override {
+    if (facts.names_super_journal && facts.journal_state == format::JournalState::active) {
+      return Suitability::no(
+          "its hot journal belongs to a transaction over several databases, which only SQLite can "
+          "settle in place");
+    }
+    return {};
+  }
+
+  void copy(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) override {
+    report.attempts += 1;
+    if (context.options.strict) {
+      copy_proven(files, target, context, report);
+      return;
+    }
+    try {
+      copy_proven(files, target, context, report);
+    } catch (const Error& error) {
+      if (error.code() != Errc::source_changed && error.code() != Errc::source_busy &&
+          error.code() != Errc::frames_without_checksum) {
+        throw;
+      }
+      copy_unproven(files, target, context, report, error.what());
+    }
+  }
+
+ private:
+  void copy_proven(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) {
+    QuietProof proof(files, context);
+    const SourceFacts& facts = proof.facts();
+    require_copyable(facts, false);
+    const Suitability answer = probe(facts);
+    if (!answer.suitable) {
+      throw Error(Errc::unsuitable,
+                  "unable to copy " + quoted(files.given_path()) + ": " + answer.reason)
+          .with_path(files.given_path())
+          .with_hint("open it once with the program that owns it, or with the sqlite3 shell");
+    }
+    StagedImage& image = target.image();
+    const bool hot = facts.journal_state == format::JournalState::active;
+    SourceMover mover(files, target, movers_, context, report);
+    require_whole(mover.move_main(), facts.main, files, SourceFile::main);
+    // Between main and WAL: what the index promises now is in main or in the WAL that follows.
+    const LiveIndex index = read_live_wal_index(files);
+    if (facts.wal_size_bytes() > 0) {
+      require_whole(mover.move_wal(), *facts.wal, files, SourceFile::wal);
+    }
+    if (hot) require_whole(mover.move_journal(), *facts.journal, files, SourceFile::journal);
+    proof.finish();
+    if (image.has_wal()) judge_unlocked_wal(image, index, files.given_path(), context, report);
+    report.strategy = mover.mover_used().empty() ? name_ : mover.mover_used();
+    report.verdict = hot ? Verdict::recovered : Verdict::at_rest;
+    report.assumptions = proof.assumptions();
+  }
+
+  void copy_unproven(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report,
+                     const std::string& why) {
+    target.image().discard();
+    files.refresh(SourceFile::main);
+    const SourceFacts facts = probe_source(files);
+    SourceMover mover(files, target, movers_, context, report);
+    static_cast<void>(mover.move_main());
+    if (facts.journal_state == format::JournalState::active && !facts.names_super_journal) {
+      static_cast<void>(mover.move_journal());
+    }
+    if (facts.wal_size_bytes() > 0) {
+      static_cast<void>(mover.move_wal());
+      StagedImage& image = target.image();
+      const WalScan scan = scan_wal(image.wal_fd(), image.wal_path(), context);
+      report_wal(scan, {}, report);
+      if (scan.header) {
+        image.wal_prefix = scan.committed;
+      } else {
+        image.discard_wal();
+      }
+    }
+    report.strategy = mover.mover_used().empty() ? name_ : mover.mover_used();
+    report.verdict = Verdict::unproven;
+    report.warnings.push_back("this copy may be torn or stale: " + why);
+  }
+
+  static void require_whole(std::uint64_t moved, const FileStat& expected, const LiveFiles& files,
+                            SourceFile file) {
+    if (moved == expected.size_bytes) return;
+    throw Error(Errc::source_changed,
+                quoted(files.path_of(file)) + " changed its size while it was copied")
+        .with_path(files.given_path());
+  }
+
+  std::string name_;
+  MoverLadder movers_;
+};
+
+}  // namespace
+
+std::unique_ptr<CopyStrategy> make_bare_strategy(std::string name, MoverLadder movers) {
+  return std::make_unique<BareStrategy>(std::move(name), std::move(movers));
+}
+
+}  // namespace sqlbk::copy

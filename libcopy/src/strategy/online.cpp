@@ -1,0 +1,171 @@
+#include "online.hpp"
+
+#include <optional>
+
+#include <sqlite3.h>
+
+#include "lock_budget.hpp"
+#include "quiet_proof.hpp"
+#include "shared_guard.hpp"
+#include "source_connection.hpp"
+#include "sqlbk/core/error.hpp"
+
+namespace sqlbk::copy {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::chrono::milliseconds kPatience = 5s;
+// Pages between two looks at the clock and at who waits for us.
+constexpr int kPagesPerStep = 256;
+
+// A backup from an open connection into a new file. Everything on the host's side.
+class Backup {
+ public:
+  Backup(sqlite::Connection& source, const std::string& destination)
+      : destination_(destination, sqlite::OpenMode::create) {
+    // The pipeline syncs once, at the end; a failed copy is thrown away whole.
+    destination_.execute("PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF");
+    handle_ = sqlite3_backup_init(destination_.handle(), "main", source.handle(), "main");
+    if (handle_ == nullptr) {
+      sqlite::check(sqlite3_errcode(destination_.handle()), destination_.handle(), destination,
+                    "begin the backup into");
+    }
+  }
+  Backup(const Backup&) = delete;
+  Backup& operator=(const Backup&) = delete;
+  ~Backup() {
+    if (handle_ != nullptr) static_cast<void>(sqlite3_backup_finish(handle_));
+  }
+
+  // True: done.
+  bool step() {
+    const int result = sqlite3_backup_step(handle_, kPagesPerStep);
+    if (result == SQLITE_DONE) return true;
+    sqlite::check(result, nullptr, destination_.path(), "write the backup");
+    return false;
+  }
+  std::uint64_t pages() const {
+    return static_cast<std::uint64_t>(sqlite3_backup_pagecount(handle_));
+  }
+  std::uint64_t left() const {
+    return static_cast<std::uint64_t>(sqlite3_backup_remaining(handle_));
+  }
+
+  void finish() {
+    const int result = sqlite3_backup_finish(std::exchange(handle_, nullptr));
+    sqlite::check(result, destination_.handle(), destination_.path(), "finish the backup");
+    destination_.close();
+  }
+
+ private:
+  sqlite::Connection destination_;
+  sqlite3_backup* handle_ = nullptr;
+};
+
+// A WAL database that nobody has open and whose WAL holds nothing: SQLite can read it without
+// sidecars as an immutable file, and the quiet proof makes it one.
+bool is_readable_as_immutable(const SourceFacts& facts) {
+  return facts.at_rest() && !facts.wal_header && facts.wal_size_bytes() == 0 &&
+         facts.journal_state == format::JournalState::inactive;
+}
+
+class OnlineStrategy final : public CopyStrategy {
+ public:
+  std::string_view name() const noexcept override { return "online"; }
+  std::string_view summary() const noexcept override {
+    return "SQLite's backup API under one read transaction, straight from the live source";
+  }
+  StrategyTraits traits() const noexcept override {
+    return {.takes_locks = true, .opens_with_sqlite = true, .handles_live_writer = true};
+  }
+
+  Suitability probe(const SourceFacts& facts) const override {
+    if (facts.uses_wal() && is_readable_as_immutable(facts)) return {};
+    return may_connect(facts);
+  }
+
+  void copy(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) override {
+    report.attempts += 1;
+    files.refresh(SourceFile::main);
+    SourceFacts facts = probe_source(files);
+    require_copyable(facts, false);
+    require_suitable(facts);
+    if (facts.uses_wal() && is_readable_as_immutable(facts)) {
+      QuietProof proof(files, context);
+      if (!is_readable_as_immutable(proof.facts())) {
+        throw Error(Errc::source_changed, "the source " + quoted(files.given_path()) +
+                                              " came to life while it was copied")
+            .with_path(files.given_path());
+      }
+      back_up(files, target, context, report, sqlite::OpenMode::immutable);
+      proof.finish();
+      report.verdict = Verdict::at_rest;
+      report.assumptions = proof.assumptions();
+    } else {
+      std::optional<SharedGuard> guard;
+      if (facts.uses_wal()) {
+        guard.emplace(files);
+        facts = probe_source(files);
+        require_suitable(facts);
+      }
+      back_up(files, target, context, report, sqlite::OpenMode::read_only);
+      report.verdict = Verdict::snapshot;
+    }
+    report.strategy = name();
+    target.image().folded = true;
+  }
+
+ private:
+  void require_suitable(const SourceFacts& facts) const {
+    const Suitability answer = probe(facts);
+    if (answer.suitable) return;
+    throw Error(Errc::unsuitable,
+                "unable to open " + quoted(facts.given_path) + ": " + answer.reason)
+        .with_path(facts.given_path);
+  }
+
+  static void back_up(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report,
+                      sqlite::OpenMode mode) {
+    target.require_space(files.stat(SourceFile::main).size_bytes);
+    SourceConnection connection(files.main_path(), mode, context);
+    connection.begin_read(kPatience);
+    LockBudget budget(files, context.options.lock_budget);
+    const auto watch = context.watch([&budget] { budget.look(); });
+    files.refresh_sidecars();
+    const std::uint64_t page_size = [&] {
+      std::int64_t size = 0;
+      connection.use([&](sqlite::Connection& c) { size = c.integer("PRAGMA page_size"); });
+      return static_cast<std::uint64_t>(size);
+    }();
+    std::optional<Backup> backup;
+    connection.use([&](sqlite::Connection& c) { backup.emplace(c, target.image().main_path()); });
+    try {
+      std::uint64_t seen = 0;
+      for (bool done = false; !done;) {
+        std::uint64_t now = 0;
+        connection.use([&](sqlite::Connection&) {
+          done = backup->step();
+          now = backup->pages() - backup->left();
+        });
+        report.moved_bytes += (now - seen) * page_size;
+        context.advance((now - seen) * page_size);
+        seen = now;
+      }
+      connection.use([&](sqlite::Connection&) { backup->finish(); });
+    } catch (...) {
+      connection.use([&](sqlite::Connection&) { backup.reset(); });
+      throw;
+    }
+    connection.use([&](sqlite::Connection&) { backup.reset(); });
+    connection.close();
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<CopyStrategy> make_online_strategy() {
+  return std::make_unique<OnlineStrategy>();
+}
+
+}  // namespace sqlbk::copy

@@ -1,0 +1,138 @@
+#include "quiet_proof.hpp"
+
+#include <chrono>
+#include <ctime>
+
+#include "sqlbk/core/error.hpp"
+
+namespace sqlbk::copy {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::array kProvenFiles{SourceFile::main, SourceFile::wal, SourceFile::journal};
+constexpr std::size_t kCountersOffset = 24;
+// A time stamp further ahead than this is no tick of a running clock but a clock set back.
+constexpr std::chrono::nanoseconds kFarAhead = 5s;
+
+// The clock that stamps files: the time of the last tick.
+std::int64_t coarse_now_ns() {
+  timespec now{};
+  static_cast<void>(::clock_gettime(CLOCK_REALTIME_COARSE, &now));
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+// A file system that says it has nanoseconds may still keep whole seconds (ext3, small inodes).
+std::chrono::nanoseconds granularity_of(const SourceFacts& facts) {
+  if (facts.main.ctime_ns % 1'000'000'000 == 0) return 2s;
+  return facts.file_system.timestamp_granularity;
+}
+
+}  // namespace
+
+QuietProof::QuietProof(LiveFiles& files, RunContext& context) : files_(files), context_(context) {
+  // A busy owner writes again while we wait for the tick; the wait is then not for long, but in
+  // vain.
+  constexpr int kTries = 50;
+  for (int i = 0; i < kTries; ++i) {
+    files_.refresh(SourceFile::main);
+    files_.refresh_sidecars();
+    const Seen seen = look();
+    wait_for_tick(seen);
+    before_ = look();
+    bool same = true;
+    for (std::size_t f = 0; f < kProvenFiles.size(); ++f) {
+      const auto& a = seen.files[f];
+      const auto& b = before_.files[f];
+      same = same && a.has_value() == b.has_value() && (!a || a->unchanged(*b));
+    }
+    if (!same) continue;
+    facts_ = probe_source(files_);
+    check_locks();
+    return;
+  }
+  changed("its files do not hold still");
+}
+
+void QuietProof::finish() {
+  const Seen after = look();
+  for (std::size_t f = 0; f < kProvenFiles.size(); ++f) {
+    const std::string path = files_.path_of(kProvenFiles[f]);
+    const auto& a = before_.files[f];
+    const auto& b = after.files[f];
+    if (a.has_value() != b.has_value()) {
+      changed(quoted(path) + (b ? " has appeared" : " has gone"));
+    }
+    if (!a) continue;
+    if (!a->same_file(*b)) changed(quoted(path) + " was replaced");
+    if (!a->unchanged(*b)) changed(quoted(path) + " was written to");
+    // A stamp from the future (the clock was set back) could come true during the window.
+    if (a->ctime_ns > coarse_now_ns() - granularity_of(facts_).count() &&
+        a->ctime_ns - coarse_now_ns() < kFarAhead.count()) {
+      changed("the clock does not tell writes to " + quoted(path) + " apart");
+    }
+  }
+  if (before_.counters != after.counters) changed("the header has changed");
+  check_locks();
+}
+
+// By path, so that a file that was replaced is seen; through the descriptor would show the old one.
+QuietProof::Seen QuietProof::look() {
+  Seen seen;
+  for (std::size_t f = 0; f < kProvenFiles.size(); ++f) {
+    seen.files[f] = files_.stat_by_path(kProvenFiles[f]);
+    if (!files_.is_current(kProvenFiles[f])) {
+      changed(quoted(files_.path_of(kProvenFiles[f])) + " was replaced");
+    }
+  }
+  static_cast<void>(files_.read(SourceFile::main, seen.counters, kCountersOffset));
+  return seen;
+}
+
+void QuietProof::wait_for_tick(const Seen& seen) {
+  facts_.file_system = file_system_of(files_.fd_of(SourceFile::main), files_.main_path());
+  facts_.main = files_.stat(SourceFile::main);
+  const std::int64_t granularity = granularity_of(facts_).count();
+  for (const std::optional<FileStat>& file : seen.files) {
+    if (!file) continue;
+    while (true) {
+      const std::int64_t ahead = file->ctime_ns + granularity - coarse_now_ns();
+      if (ahead < 0 || ahead > kFarAhead.count()) break;
+      context_.sleep_for(std::chrono::milliseconds(1 + ahead / 1'000'000));
+    }
+  }
+}
+
+// A quiet file is not a committed file: an owner with journal_mode MEMORY or OFF may keep half a
+// transaction in main as long as it likes, and only its write lock tells.
+void QuietProof::check_locks() {
+  const LockState locks = lock_state(files_);
+  if (!locks.writer) return;
+  if (facts_.uses_wal()) {
+    // A WAL owner in EXCLUSIVE mode. Header 2/2 beside a -wal file, even an empty one, is WAL mode
+    // for sure: SQLite leaves it by unlinking the -wal first.
+    if (facts_.wal && facts_.header && facts_.header->says_wal()) return;
+    if (facts_.wal_header) return;
+  } else if (facts_.journal_state == format::JournalState::active) {
+    return;  // the pair of main and journal, both quiet, rolls back to the committed state
+  } else if (facts_.journal && locks.exclusive) {
+    // EXCLUSIVE locking mode beside its own, inactive journal.
+    assumptions_ = {"the owner, which holds the database in EXCLUSIVE locking mode, journals to " +
+                    quoted(files_.path_of(SourceFile::journal))};
+    return;
+  }
+  throw Error(Errc::source_busy,
+              "unable to prove a copy of " + quoted(files_.given_path()) + " consistent: process " +
+                  std::to_string(locks.writer->pid) +
+                  " holds a write lock and keeps no journal that shows whether a transaction is "
+                  "under way")
+      .with_path(files_.given_path());
+}
+
+void QuietProof::changed(const std::string& what) const {
+  throw Error(Errc::source_changed,
+              "the source " + quoted(files_.given_path()) + " changed while it was copied: " + what)
+      .with_path(files_.given_path());
+}
+
+}  // namespace sqlbk::copy

@@ -1,0 +1,50 @@
+#include "source_mover.hpp"
+
+#include "sqlbk/core/error.hpp"
+
+namespace sqlbk::copy {
+
+std::uint64_t SourceMover::move_main() {
+  StagedImage& image = target_.image();
+  return move(SourceFile::main, image.main_fd(), image.main_path());
+}
+
+std::uint64_t SourceMover::move_wal() {
+  StagedImage& image = target_.image();
+  return move(SourceFile::wal, image.wal_fd(), image.wal_path());
+}
+
+std::uint64_t SourceMover::move_journal() {
+  StagedImage& image = target_.image();
+  return move(SourceFile::journal, image.journal_fd(), image.journal_path());
+}
+
+std::uint64_t SourceMover::move(SourceFile file, int out_fd, const std::string& out_path) {
+  const std::string in_path = files_.path_of(file);
+  const MoveJob job{.in_fd = files_.fd_of(file),
+                    .in_path = in_path,
+                    .out_fd = out_fd,
+                    .out_path = out_path,
+                    .offset_bytes = 0,
+                    .length_bytes = files_.stat(file).size_bytes};
+  if (job.length_bytes == 0) return 0;
+  std::string tried;
+  for (const std::unique_ptr<Mover>& mover : movers_) {
+    if (!mover->shares_extents()) target_.require_space(job.length_bytes);
+    const Moved moved = mover->move(job, context_);
+    if (moved.outcome == MoveOutcome::done) {
+      if (mover_used_.empty()) mover_used_ = mover->name();
+      report_.moved_bytes += moved.bytes;
+      return moved.bytes;
+    }
+    tried += tried.empty() ? "" : ", ";
+    tried += mover->name();
+    context_.log(LogLevel::debug, std::string(mover->name()) + " does not work on " + in_path);
+  }
+  throw Error(Errc::unsuitable, "unable to copy " + quoted(in_path) + " by " + tried +
+                                    ": the file system, or the pair of them, does not support it")
+      .with_path(in_path)
+      .with_hint("choose another mover, as plain, or leave the choice to --strategy auto");
+}
+
+}  // namespace sqlbk::copy

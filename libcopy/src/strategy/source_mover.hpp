@@ -1,0 +1,42 @@
+// Moves files of a source into the image by a ladder of movers. Private to libcopy.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "../mover/mover.hpp"
+#include "sqlbk/core/live_files.hpp"
+#include "sqlbk/core/report.hpp"
+#include "sqlbk/core/run_context.hpp"
+#include "sqlbk/core/staged_target.hpp"
+
+namespace sqlbk::copy {
+
+class SourceMover {
+ public:
+  SourceMover(const LiveFiles& files, StagedTarget& target, const MoverLadder& movers,
+              RunContext& context, Report& report)
+      : files_(files), target_(target), movers_(movers), context_(context), report_(report) {}
+
+  // Copies the file as long as it is now; returns the bytes moved, fewer if it was shortened
+  // meanwhile. Throws unsuitable where no mover of the ladder works, no_space before the first
+  // byte where it would not fit.
+  std::uint64_t move_main();
+  std::uint64_t move_wal();
+  std::uint64_t move_journal();
+
+  // Of the mover that did it: "range".
+  const std::string& mover_used() const noexcept { return mover_used_; }
+
+ private:
+  std::uint64_t move(SourceFile file, int out_fd, const std::string& out_path);
+
+  const LiveFiles& files_;
+  StagedTarget& target_;
+  const MoverLadder& movers_;
+  RunContext& context_;
+  Report& report_;
+  std::string mover_used_;
+};
+
+}  // namespace sqlbk::copy

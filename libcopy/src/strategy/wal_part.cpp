@@ -1,0 +1,47 @@
+#include "wal_part.hpp"
+
+#include <array>
+#include <cstdio>
+
+#include "sqlbk/core/error.hpp"
+
+namespace sqlbk::copy {
+
+std::string to_string(const format::WalSalt& salt) {
+  std::array<char, 20> text{};
+  static_cast<void>(std::snprintf(text.data(), text.size(), "%08x-%08x", salt.salt1, salt.salt2));
+  return text.data();
+}
+
+void report_wal(const WalScan& scan, const LiveIndex& index, Report& report) {
+  if (!scan.header) {
+    report.facts.emplace_back("wal_frames", "0");
+    return;
+  }
+  report.facts.emplace_back("wal_salts", to_string(scan.header->salt));
+  report.facts.emplace_back("wal_frames", std::to_string(scan.committed.frames));
+  report.facts.emplace_back("wal_valid_frames", std::to_string(scan.valid_frames));
+  if (index) report.facts.emplace_back("wal_index_mx_frame", std::to_string(index->mx_frame));
+}
+
+void judge_unlocked_wal(StagedImage& image, const LiveIndex& index, const std::string& source,
+                        RunContext& context, Report& report) {
+  const WalScan scan = scan_wal(image.wal_fd(), image.wal_path(), context);
+  report_wal(scan, index, report);
+  if (!scan.header) {
+    image.discard_wal();
+    return;
+  }
+  const bool index_counts = index && index->salt == scan.header->salt;
+  const bool lost = index_counts ? scan.committed.frames < index->mx_frame : scan.zero_salts_follow;
+  if (lost) {
+    throw Error(Errc::frames_without_checksum,
+                "unable to prove a copy of " + quoted(source) + " complete: behind frame " +
+                    std::to_string(scan.valid_frames) +
+                    " its WAL has frames without checksums, as SQLite before 3.50 may commit them")
+        .with_path(source);
+  }
+  image.wal_prefix = scan.committed;
+}
+
+}  // namespace sqlbk::copy

@@ -1,0 +1,30 @@
+// Judging the copied WAL, the same for all strategies. Private to libcopy.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "sqlbk/core/fold.hpp"
+#include "sqlbk/core/report.hpp"
+#include "sqlbk/core/run_context.hpp"
+#include "sqlbk/core/staged_image.hpp"
+#include "sqlbk/format/wal_index.hpp"
+
+namespace sqlbk::copy {
+
+// What the wal-index said of the WAL, while a connection was attached.
+using LiveIndex = std::optional<format::WalIndexHeader>;
+
+// Salts as eight hexadecimal digits each, for reports.
+std::string to_string(const format::WalSalt& salt);
+
+// Writes the facts about the WAL into the report.
+void report_wal(const WalScan& scan, const LiveIndex& index, Report& report);
+
+// Without a lock: the committed prefix of the image's WAL must reach the index's mxFrame, or,
+// without an index, no frame with zero salts may follow the valid prefix (bug Z). Sets the image's
+// wal_prefix. Throws frames_without_checksum.
+void judge_unlocked_wal(StagedImage& image, const LiveIndex& index, const std::string& source,
+                        RunContext& context, Report& report);
+
+}  // namespace sqlbk::copy

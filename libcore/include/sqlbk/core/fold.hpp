@@ -1,0 +1,46 @@
+// Laying the committed prefix of a WAL over the main file, as SQLite's own checkpoint does
+// (walCheckpoint() in wal.c): the result is byte for byte the same. Works on staged files only.
+// For authors of strategies. Thread-safety: one thread at a time. On failure throws Error.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "sqlbk/core/run_context.hpp"
+#include "sqlbk/core/staged_image.hpp"
+#include "sqlbk/format/wal.hpp"
+
+namespace sqlbk {
+
+// How far the checksum chain of a WAL reaches.
+struct WalScan {
+  format::ParsedWalHeader header;
+  WalPrefix committed;             // up to the last commit frame, K
+  std::uint64_t valid_frames = 0;  // V: may lie behind K
+  // The slot behind V begins with a frame header whose salts are 0,0, wholly or partly there: a
+  // frame that SQLite before 3.50 may have committed without a checksum (bug Z).
+  bool zero_salts_follow = false;
+};
+
+// Reads `wal_fd` from its start. An invalid header gives no frames, as in SQLite.
+WalScan scan_wal(int wal_fd, const std::string& path, RunContext& context);
+
+// The prefix of exactly `frames` frames that the wal-index vouches for: checksums are not looked
+// at, but frame `frames` must be there and be a commit, with `size_pages` (bug Z).
+WalPrefix prefix_vouched_by_index(int wal_fd, const std::string& path,
+                                  const format::WalHeader& header, std::uint64_t frames,
+                                  std::uint32_t size_pages);
+
+// Writes the frames of `prefix` from `wal_fd` into `main_fd` and sets its size to exactly
+// prefix.size_pages pages. Where prefix.frames is 0, cuts main to its own size instead.
+void fold_wal(int wal_fd, const std::string& wal_path, const WalPrefix& prefix, int main_fd,
+              const std::string& main_path, RunContext& context);
+
+// Cuts main to the size that its header states, where that counts (lockBtree() in btree.c), else
+// to whole pages. Throws damaged where the file is shorter than its header says.
+void cut_to_header_size(int main_fd, const std::string& path);
+
+// Sets bytes 18 and 19 of a folded main: 1 rollback journal, 2 WAL. No checksum covers them.
+void set_header_mode(int main_fd, const std::string& path, bool wal);
+
+}  // namespace sqlbk

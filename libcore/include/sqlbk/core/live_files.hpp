@@ -1,0 +1,68 @@
+// The raw descriptors of a live database: the only way by which sqlbk opens files of a source.
+//
+// The descriptor rule: POSIX drops all of a process's locks on a file when the process closes any
+// descriptor of it, and SQLite's locks are such locks. So one object owns every raw descriptor of
+// a source; it is made before, and destroyed after, every SQLite connection to that source; and no
+// stream, copy_file or format reader ever opens a source path. A run also works on a thread with a
+// descriptor table of its own (host_thread.hpp); where that is not to be had, descriptors of files
+// on which this process holds locks stay open until it holds none (at a later LiveFiles' end).
+//
+// Thread-safety: one thread at a time. All opens are read-only, without atime where permitted.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sqlbk/core/io.hpp"
+
+namespace sqlbk {
+
+enum class SourceFile { main, wal, shm, journal };
+inline constexpr std::array kSourceFiles{SourceFile::main, SourceFile::wal, SourceFile::shm,
+                                         SourceFile::journal};
+
+// "", "-wal", "-shm" or "-journal".
+std::string_view suffix_of(SourceFile file) noexcept;
+
+class LiveFiles {
+ public:
+  // Resolves symbolic links, as SQLite does to find the sidecars, and opens what is there.
+  // Throws source_missing, permission_denied, or not_a_database where it is not a regular file.
+  explicit LiveFiles(const std::string& source_path);
+  LiveFiles(const LiveFiles&) = delete;
+  LiveFiles& operator=(const LiveFiles&) = delete;
+  ~LiveFiles();
+
+  const std::string& given_path() const noexcept { return given_path_; }
+  const std::string& main_path() const noexcept { return main_path_; }  // links resolved
+  std::string path_of(SourceFile file) const;
+
+  bool has(SourceFile file) const noexcept { return fd_of(file) >= 0; }
+  // -1 where the file was not there when last looked. Borrowed: never close it.
+  int fd_of(SourceFile file) const noexcept;
+
+  FileStat stat(SourceFile file) const;  // REQUIRES: has(file)
+  std::optional<FileStat> stat_by_path(SourceFile file) const;
+  // The path still names the file that we have open; or we have none open and it names none.
+  bool is_current(SourceFile file) const;
+  // Opens what the path names now, if it is not what we have open. The older descriptor is kept
+  // open, unused. Returns has(file).
+  bool refresh(SourceFile file);
+  void refresh_sidecars();
+
+  // Reads from the descriptor; fewer bytes only at the end of the file. 0 where !has(file).
+  std::size_t read(SourceFile file, std::span<std::byte> buffer, std::uint64_t offset) const;
+
+ private:
+  std::string given_path_;
+  std::string main_path_;
+  std::array<int, kSourceFiles.size()> current_{-1, -1, -1, -1};
+  std::vector<int> open_;  // everything ever opened; closed by the destructor only
+};
+
+}  // namespace sqlbk

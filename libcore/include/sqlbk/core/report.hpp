@@ -1,0 +1,62 @@
+// What a run did, how the copy is known to be good, and how long everything took.
+// Thread-safety: a value.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sqlbk {
+
+// How the copy is known to be one committed state of the source.
+enum class Verdict {
+  none,       // there is no copy
+  snapshot,   // SQLite's read locks were held
+  proven,     // no lock; the proof held
+  at_rest,    // quiet, and nobody held a write lock, or with an assumption that the report states
+  recovered,  // as before, plus a hot journal that was rolled back on the copy
+  unproven,   // nothing proves it; only after the user asked for it in words
+};
+std::string_view to_string(Verdict verdict) noexcept;  // "at-rest", as in --json
+
+enum class StepVerdict { ok, damaged, could_not_check, skipped };
+std::string_view to_string(StepVerdict verdict) noexcept;
+
+using Nanoseconds = std::chrono::nanoseconds;
+
+struct StepReport {
+  std::string name;
+  StepVerdict verdict = StepVerdict::ok;
+  std::vector<std::string> findings;  // what is damaged, or why it was skipped or not checked
+  Nanoseconds elapsed{0};
+};
+
+struct Report {
+  std::string source;
+  std::string destination;
+  std::string strategy_asked;
+  std::string strategy;  // that made the copy, with its mover
+  Verdict verdict = Verdict::none;
+  std::vector<std::string> assumptions;  // what the verdict rests on, beyond the proof
+  std::vector<std::string> warnings;
+  std::vector<std::string> decisions;  // what was chosen and why, in order
+  // The proof's facts, name and value: salts, frames, rounds.
+  std::vector<std::pair<std::string, std::string>> facts;
+  unsigned attempts = 0;
+  std::uint32_t page_size_bytes = 0;
+  std::uint64_t size_bytes = 0;      // of the published main file
+  std::uint64_t wal_size_bytes = 0;  // of a published -wal
+  std::uint64_t moved_bytes = 0;     // by movers, all attempts
+  std::vector<StepReport> steps;
+  Nanoseconds probe_time{0};
+  Nanoseconds copy_time{0};
+  Nanoseconds fold_time{0};
+  Nanoseconds steps_time{0};
+  Nanoseconds publish_time{0};  // sync included
+  Nanoseconds total_time{0};
+};
+
+}  // namespace sqlbk

@@ -1,0 +1,61 @@
+// What can be known about a source without touching it: no SQLite connection, no lock, no write.
+// Thread-safety: values; probing as LiveFiles.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "sqlbk/core/file_system.hpp"
+#include "sqlbk/core/live_files.hpp"
+#include "sqlbk/core/locks.hpp"
+#include "sqlbk/format/db_header.hpp"
+#include "sqlbk/format/journal.hpp"
+#include "sqlbk/format/wal.hpp"
+#include "sqlbk/format/wal_index.hpp"
+
+namespace sqlbk {
+
+struct SourceFacts {
+  std::string given_path;
+  std::string main_path;
+  FileStat main;
+  std::optional<FileStat> wal;
+  std::optional<FileStat> shm;
+  std::optional<FileStat> journal;
+  format::ParsedDbHeader header;
+  format::ParsedWalHeader wal_header;
+  format::JournalState journal_state = format::JournalState::inactive;
+  bool names_super_journal = false;
+  FileSystem file_system;
+  LockState locks;
+
+  std::uint64_t wal_size_bytes() const noexcept { return wal ? wal->size_bytes : 0; }
+  bool is_empty() const noexcept { return main.size_bytes == 0; }
+  // The `-wal` file decides, not header bytes 18/19 (pagerOpenWalIfPresent() in pager.c): one that
+  // exists is part of the database even where the header says 1/1.
+  bool uses_wal() const noexcept { return wal.has_value() || (header && header->says_wal()); }
+  // Nobody holds a lock: no WAL connection is open, no rollback transaction is under way.
+  bool at_rest() const noexcept { return !locks.any(); }
+  // An active journal whose writer is gone (hasHotJournal() in pager.c).
+  bool has_hot_journal() const noexcept {
+    return journal_state == format::JournalState::active && !locks.reserved;
+  }
+  std::uint64_t total_size_bytes() const noexcept { return main.size_bytes + wal_size_bytes(); }
+};
+
+// Looks again at everything, opening sidecars that have appeared.
+SourceFacts probe_source(LiveFiles& files);
+
+// Throws where no strategy may copy this source (consistency-rules, section 0): not_a_database,
+// unsupported_database, damaged, or unsupported_file_system unless `allow_foreign`.
+void require_copyable(const SourceFacts& facts, bool allow_foreign);
+
+// The header of the main file, the `-wal`, the `-shm` or `-journal`, read from the descriptor.
+format::ParsedDbHeader read_db_header(const LiveFiles& files);
+format::ParsedWalHeader read_wal_header(const LiveFiles& files);
+// nullopt: no -shm, or no connection is attached to it, or its header cannot be read whole.
+std::optional<format::WalIndexHeader> read_live_wal_index(const LiveFiles& files);
+format::JournalState read_journal_state(const LiveFiles& files);
+
+}  // namespace sqlbk

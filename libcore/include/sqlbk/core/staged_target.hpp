@@ -1,0 +1,71 @@
+// The destination: checked first, staged beside it, published at the end, discarded otherwise.
+// The rules are docs/consistency.md, "Publishing". Thread-safety: one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "sqlbk/core/io.hpp"
+#include "sqlbk/core/source.hpp"
+#include "sqlbk/core/staged_image.hpp"
+
+namespace sqlbk {
+
+class StagingDirectory;
+
+struct TargetOptions {
+  std::string tempdir;    // "": beside the destination
+  bool force = false;     // replace an existing destination and its sidecars
+  bool preserve = false;  // owner, times and extended attributes of the source
+};
+
+// A directory as destination stands for a file of the source's name in it.
+std::string resolve_destination(const std::string& source, const std::string& destination);
+
+// Throws what the constructor below would throw; makes nothing.
+void check_destination(const std::string& destination, const SourceFacts& source,
+                       const TargetOptions& options);
+
+class StagedTarget {
+ public:
+  // Checks the destination (destination_exists, destination_in_use, destination_unusable), removes
+  // what dead runs left beside it, and makes the staging directory.
+  StagedTarget(const std::string& destination, const SourceFacts& source, TargetOptions options);
+  StagedTarget(const StagedTarget&) = delete;
+  StagedTarget& operator=(const StagedTarget&) = delete;
+  // Discards whatever was not published.
+  ~StagedTarget();
+
+  const std::string& destination() const noexcept { return destination_; }
+  StagedImage& image() noexcept { return image_; }
+
+  // Throws no_space if the staging file system cannot take so much more.
+  void require_space(std::uint64_t size_bytes) const;
+
+  // Gives the image the source's permission bits (never more) and, if asked, its other attributes,
+  // and makes it durable under a private name.
+  void sync(const LiveFiles& source);
+  // Gives it the final name, so that it stands there whole or not at all, and syncs the directory.
+  // With a WAL in the image, `-wal` comes first and main last.
+  void publish();
+
+ private:
+  void apply_attributes(const LiveFiles& source, const std::string& path) const;
+  void move_beside_destination();
+  void publish_new();
+  void publish_over_existing();
+
+  std::string destination_;
+  SourceFacts source_;
+  TargetOptions options_;
+  std::unique_ptr<StagingDirectory> staging_;
+  std::unique_ptr<StagingDirectory> beside_;  // where tempdir is on another file system
+  StagedImage image_;
+  std::string main_to_publish_;
+  std::string wal_to_publish_;  // "": none
+  std::string publish_directory_;
+};
+
+}  // namespace sqlbk

@@ -1,0 +1,86 @@
+#include "linux/attributes.hpp"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <vector>
+
+#include <boost/filesystem.hpp>
+
+#include "sqlbk/core/error.hpp"
+#include "sqlbk/core/io.hpp"
+
+namespace sqlbk::platform {
+namespace {
+
+namespace fs = boost::filesystem;
+
+bool may_be_skipped(int os_errno) {
+  return os_errno == ENOTSUP || os_errno == EPERM || os_errno == EACCES || os_errno == ENODATA;
+}
+
+bool found_in_proc(const FileStat& wanted) {
+  boost::system::error_code code;
+  for (fs::directory_iterator process("/proc", code), end; !code && process != end;
+       process.increment(code)) {
+    if (process->path().filename().string().find_first_not_of("0123456789") != std::string::npos) {
+      continue;
+    }
+    boost::system::error_code fd_code;
+    for (fs::directory_iterator fd(process->path() / "fd", fd_code), fd_end;
+         !fd_code && fd != fd_end; fd.increment(fd_code)) {
+      struct stat raw {};
+      if (::stat(fd->path().c_str(), &raw) == 0 && raw.st_dev == wanted.device &&
+          raw.st_ino == wanted.inode) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+void copy_extended_attributes(int from, const std::string& from_path, int to,
+                              const std::string& to_path) {
+  const ssize_t size = ::flistxattr(from, nullptr, 0);
+  if (size < 0) {
+    if (may_be_skipped(errno)) return;
+    throw system_error("list the extended attributes of", from_path, errno);
+  }
+  std::vector<char> names(static_cast<std::size_t>(size));
+  const ssize_t got = ::flistxattr(from, names.data(), names.size());
+  if (got < 0) throw system_error("list the extended attributes of", from_path, errno);
+  for (std::size_t at = 0; at < static_cast<std::size_t>(got);) {
+    const std::string name(names.data() + at);
+    at += name.size() + 1;
+    const ssize_t value_size = ::fgetxattr(from, name.c_str(), nullptr, 0);
+    if (value_size < 0 && may_be_skipped(errno)) continue;
+    std::vector<char> value(value_size > 0 ? static_cast<std::size_t>(value_size) : 0);
+    const ssize_t value_got =
+        value_size < 0 ? -1 : ::fgetxattr(from, name.c_str(), value.data(), value.size());
+    if (value_got < 0) throw system_error("read an extended attribute of", from_path, errno);
+    if (::fsetxattr(to, name.c_str(), value.data(), static_cast<std::size_t>(value_got), 0) != 0 &&
+        !may_be_skipped(errno)) {
+      throw system_error("set an extended attribute of", to_path, errno);
+    }
+  }
+}
+
+bool is_open_elsewhere(int fd, const std::string& path) {
+  if (::fcntl(fd, F_SETLEASE, F_WRLCK) == 0) {
+    static_cast<void>(::fcntl(fd, F_SETLEASE, F_UNLCK));
+    return false;
+  }
+  if (errno == EAGAIN || errno == EBUSY) return true;
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  if (::fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK) return true;
+  // Without the lease our own descriptor would be found; the caller's table is not in /proc/PID/fd
+  // of the leader when the run is isolated, so a hit there is somebody else, or a refusal too many.
+  return found_in_proc(stat_of(fd, path));
+}
+
+}  // namespace sqlbk::platform

@@ -1,0 +1,18 @@
+// Extended attributes, and whether anybody has a file open. Private to libcore.
+#pragma once
+
+#include <string>
+
+namespace sqlbk::platform {
+
+// Copies the extended attributes that this user may read and set; throws Error if one fails for
+// another reason than permission or lack of support.
+void copy_extended_attributes(int from, const std::string& from_path, int to,
+                              const std::string& to_path);
+
+// Whether any process (this one included, but for `fd` itself) has the file open. Asks the kernel
+// for a write lease (fcntl(2), F_SETLEASE), which it grants only to the sole opener; where leases
+// are not to be had, looks for locks and through /proc.
+bool is_open_elsewhere(int fd, const std::string& path);
+
+}  // namespace sqlbk::platform

@@ -1,0 +1,206 @@
+#include "sqlbk/core/pipeline.hpp"
+
+#include <chrono>
+#include <string_view>
+#include <utility>
+
+#include "settle.hpp"
+#include "sqlbk/core/error.hpp"
+#include "sqlbk/core/host_thread.hpp"
+
+namespace sqlbk {
+namespace {
+
+// Adds the time until its end to one of the report's figures.
+class Stopwatch {
+ public:
+  explicit Stopwatch(Nanoseconds& sum) : sum_(sum) {}
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+  ~Stopwatch() { sum_ += std::chrono::steady_clock::now() - start_; }
+
+ private:
+  Nanoseconds& sum_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+// Runs `work` with the context's host set while it lasts.
+template <typename Work>
+void run_on_private_descriptors(RunContext& context, Work work) {
+  run_isolated([&](HostThread* host) {
+    HostThread* const outer = std::exchange(context.host, host);
+    try {
+      work();
+    } catch (...) {
+      context.host = outer;
+      throw;
+    }
+    context.host = outer;
+  });
+}
+
+std::uint64_t size_or_zero(const std::string& path) {
+  const std::optional<FileStat> stat = stat_path(path);
+  return stat ? stat->size_bytes : 0;
+}
+
+// A proof cannot be had on a foreign file system; a bare copy that promises nothing may be.
+bool allows_foreign_file_system(const CopyRequest& request, const CopyStrategy& strategy) {
+  return !request.copy.strict && !strategy.traits().takes_locks;
+}
+
+}  // namespace
+
+std::string_view to_string(Verdict verdict) noexcept {
+  switch (verdict) {
+    case Verdict::none:
+      return "none";
+    case Verdict::snapshot:
+      return "snapshot";
+    case Verdict::proven:
+      return "proven";
+    case Verdict::at_rest:
+      return "at-rest";
+    case Verdict::recovered:
+      return "recovered";
+    case Verdict::unproven:
+      return "unproven";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(StepVerdict verdict) noexcept {
+  switch (verdict) {
+    case StepVerdict::ok:
+      return "ok";
+    case StepVerdict::damaged:
+      return "damaged";
+    case StepVerdict::could_not_check:
+      return "could_not_check";
+    case StepVerdict::skipped:
+      return "skipped";
+  }
+  return "unknown";
+}
+
+Pipeline Pipeline::build(CopyRequest request, const Registry& registry) {
+  Pipeline pipeline;
+  if (request.source.empty()) throw Error(Errc::usage, "no source was given");
+  if (request.destination.empty()) throw Error(Errc::usage, "no destination was given");
+  pipeline.strategy_ = registry.strategy(request.strategy);
+  const bool wants_wal = request.copy.form == ImageForm::main_and_wal;
+  if (wants_wal && !pipeline.strategy_->traits().can_deliver_wal) {
+    throw Error(Errc::usage, "the strategy " + quoted(request.strategy) +
+                                 " cannot deliver main and -wal unmerged")
+        .with_hint("leave out --keep-wal, or choose another strategy");
+  }
+  if (wants_wal && request.journal_mode == JournalMode::rollback) {
+    throw Error(Errc::usage, "a copy with its -wal stays in WAL mode")
+        .with_hint("leave out --journal-mode delete, or --keep-wal");
+  }
+  for (const std::string& spec : request.steps) {
+    pipeline.steps_.push_back(registry.step(spec));
+  }
+  pipeline.request_ = std::move(request);
+  return pipeline;
+}
+
+void Pipeline::run(RunContext& context, Report& report) {
+  context.options = request_.copy;
+  run_on_private_descriptors(context, [&] { run_here(context, report); });
+}
+
+void Pipeline::plan(RunContext& context, Report& report) {
+  context.options = request_.copy;
+  run_on_private_descriptors(context, [&] { plan_here(context, report); });
+}
+
+void Pipeline::plan_here(RunContext& context, Report& report) {
+  report.source = request_.source;
+  report.destination = resolve_destination(request_.source, request_.destination);
+  report.strategy_asked = request_.strategy;
+  LiveFiles files(request_.source);
+  const SourceFacts facts = probe_source(files);
+  require_copyable(facts, allows_foreign_file_system(request_, *strategy_));
+  check_destination(report.destination, facts, request_.target);
+  report.decisions = strategy_->explain(facts);
+  for (const auto& step : steps_) {
+    report.decisions.push_back("then " + std::string(step->name()));
+  }
+  context.tick();
+}
+
+void Pipeline::run_here(RunContext& context, Report& report) {
+  const Stopwatch total(report.total_time);
+  report.source = request_.source;
+  report.destination = resolve_destination(request_.source, request_.destination);
+  report.strategy_asked = request_.strategy;
+
+  context.progress().begin(Phase::probe, 0);
+  context.tick();
+  // Declared first, destroyed last: the descriptor rule (live_files.hpp).
+  LiveFiles files(request_.source);
+  SourceFacts facts;
+  {
+    const Stopwatch time(report.probe_time);
+    facts = probe_source(files);
+    require_copyable(facts, allows_foreign_file_system(request_, *strategy_));
+  }
+  StagedTarget target(report.destination, facts, request_.target);
+  {
+    const Stopwatch time(report.copy_time);
+    context.progress().begin(Phase::copy, facts.total_size_bytes());
+    strategy_->copy(files, target, context, report);
+  }
+  {
+    const Stopwatch time(report.fold_time);
+    settle_image(target.image(), request_, context, report);
+  }
+  {
+    const Stopwatch time(report.steps_time);
+    run_steps(target.image(), context, report);
+  }
+  context.tick();
+  const Stopwatch time(report.publish_time);
+  context.progress().begin(Phase::sync, 0);
+  target.sync(files);
+  report.size_bytes = size_or_zero(target.image().main_path());
+  report.wal_size_bytes = size_or_zero(target.image().wal_path());
+  context.tick();
+  context.progress().begin(Phase::publish, 0);
+  target.publish();
+  context.progress().begin(Phase::done, 0);
+}
+
+void Pipeline::run_steps(StagedImage& image, RunContext& context, Report& report) {
+  for (const auto& step : steps_) {
+    context.progress().begin(Phase::steps, 0);
+    context.tick();
+    context.log(LogLevel::info, "step " + std::string(step->name()));
+    Nanoseconds elapsed{0};
+    StepReport result;
+    {
+      const Stopwatch time(elapsed);
+      result = step->run(image, context);
+    }
+    image.close_files();
+    result.elapsed = elapsed;
+    report.steps.push_back(result);
+    if (result.verdict == StepVerdict::damaged) {
+      throw Error(Errc::damaged,
+                  "the step " + quoted(result.name) + " found damage in the copy of " +
+                      quoted(report.source) +
+                      (result.findings.empty() ? "" : ": " + result.findings.front()))
+          .with_path(report.source);
+    }
+    if (result.verdict == StepVerdict::could_not_check) {
+      throw Error(Errc::sqlite_error,
+                  "the step " + quoted(result.name) + " could not check the copy of " +
+                      quoted(report.source) +
+                      (result.findings.empty() ? "" : ": " + result.findings.front()))
+          .with_path(report.source);
+    }
+  }
+}
+
+}  // namespace sqlbk

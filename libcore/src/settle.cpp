@@ -1,0 +1,90 @@
+#include "settle.hpp"
+
+#include <array>
+
+#include "sqlbk/core/error.hpp"
+#include "sqlbk/core/fold.hpp"
+#include "sqlbk/core/io.hpp"
+#include "sqlbk/core/sqlite.hpp"
+#include "sqlbk/format/db_header.hpp"
+#include "sqlbk/format/journal.hpp"
+
+namespace sqlbk {
+namespace {
+
+// SQLite itself plays the journal back when it first reads; afterwards the journal must be gone.
+void roll_back_journal(StagedImage& image) {
+  image.close_files();
+  try {
+    sqlite::Connection connection(image.main_path(), sqlite::OpenMode::read_write);
+    connection.execute("PRAGMA synchronous=OFF");  // the pipeline syncs once, at the end
+    static_cast<void>(connection.integer("SELECT count(*) FROM sqlite_schema"));
+    connection.close();
+  } catch (Error& error) {
+    throw Error(error.code(),
+                "unable to roll back the hot journal on the copy: " + std::string(error.what()))
+        .with_path(error.path())
+        .with_sqlite_code(error.sqlite_extended_code());
+  }
+  const std::optional<FileStat> journal = stat_path(image.journal_path());
+  if (journal && journal->size_bytes != 0) {
+    throw Error(Errc::sqlite_error, "SQLite did not roll back the hot journal on the copy")
+        .with_path(image.main_path());
+  }
+}
+
+// A copy of a WAL keeps only what counts: the committed prefix.
+void trim_wal(StagedImage& image) {
+  const WalPrefix& prefix = *image.wal_prefix;
+  if (prefix.frames == 0) {
+    image.discard_wal();
+    return;
+  }
+  truncate_to(image.wal_fd(),
+              format::wal_frame_offset(prefix.frames + 1, prefix.header.page_size_bytes),
+              image.wal_path());
+}
+
+void fold(StagedImage& image, RunContext& context) {
+  if (image.wal_prefix) {
+    fold_wal(image.wal_fd(), image.wal_path(), *image.wal_prefix, image.main_fd(),
+             image.main_path(), context);
+    image.discard_wal();
+  } else {
+    cut_to_header_size(image.main_fd(), image.main_path());
+  }
+  image.folded = true;
+}
+
+}  // namespace
+
+void settle_image(StagedImage& image, const CopyRequest& request, RunContext& context,
+                  Report& report) {
+  if (image.has_journal()) roll_back_journal(image);
+  const bool keep_wal = request.copy.form == ImageForm::main_and_wal && image.wal_prefix;
+  if (keep_wal && image.wal_prefix->vouched_by_index) {
+    report.warnings.emplace_back(
+        "the WAL has committed frames without checksums, so it was folded into the copy");
+  }
+  if (keep_wal && !image.wal_prefix->vouched_by_index) {
+    trim_wal(image);
+  } else if (!image.folded) {
+    context.progress().begin(
+        Phase::fold, image.wal_prefix
+                         ? image.wal_prefix->frames * format::wal_frame_size_bytes(
+                                                          image.wal_prefix->header.page_size_bytes)
+                         : 0);
+    fold(image, context);
+  }
+  // Beside a WAL the header must keep saying WAL.
+  if (!image.has_wal() && request.journal_mode != JournalMode::keep) {
+    set_header_mode(image.main_fd(), image.main_path(), request.journal_mode == JournalMode::wal);
+  }
+  std::array<std::byte, format::kDbHeaderSizeBytes> bytes{};
+  const std::size_t got = read_up_to(image.main_fd(), bytes, 0, image.main_path());
+  const auto header = format::parse_db_header(format::Bytes(bytes).first(got));
+  if (header) report.page_size_bytes = header->page_size_bytes;
+  image.close_files();
+}
+
+}  // namespace sqlbk

@@ -1,0 +1,158 @@
+#include "sqlbk/core/source.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <thread>
+
+#include "sqlbk/core/error.hpp"
+
+namespace sqlbk {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int kHeaderTries = 20;
+
+std::optional<FileStat> stat_if_open(const LiveFiles& files, SourceFile file) {
+  return files.has(file) ? std::optional(files.stat(file)) : std::nullopt;
+}
+
+bool read_super_journal_mark(const LiveFiles& files) {
+  if (!files.has(SourceFile::journal)) return false;
+  const std::uint64_t size = files.stat(SourceFile::journal).size_bytes;
+  std::array<std::byte, format::kSuperJournalTailSizeBytes> tail{};
+  if (size < tail.size()) return false;
+  const std::size_t got = files.read(SourceFile::journal, tail, size - tail.size());
+  return got == tail.size() && format::names_super_journal(tail);
+}
+
+Error refusal(Errc code, const SourceFacts& facts, const std::string& what) {
+  Error error(code, "unable to copy " + quoted(facts.given_path) + ": " + what);
+  error.with_path(facts.given_path);
+  return error;
+}
+
+void refuse_bad_header(const SourceFacts& facts) {
+  using format::DbHeaderIssue;
+  const std::string what(format::to_string(facts.header.issue));
+  switch (facts.header.issue) {
+    case DbHeaderIssue::none:
+      return;
+    case DbHeaderIssue::too_short:
+    case DbHeaderIssue::bad_magic:
+      throw refusal(Errc::not_a_database, facts, "not a SQLite database: the file " + what);
+    case DbHeaderIssue::bad_read_version:
+      throw refusal(Errc::unsupported_database, facts,
+                    what + ": written by a branch of SQLite with another format");
+    case DbHeaderIssue::bad_page_size:
+    case DbHeaderIssue::bad_reserved:
+    case DbHeaderIssue::bad_fractions:
+      throw refusal(Errc::not_a_database, facts, "damaged or not a SQLite database: " + what);
+  }
+}
+
+void refuse_mismatched_wal(const SourceFacts& facts) {
+  using format::WalHeaderIssue;
+  if (facts.wal_header.issue == WalHeaderIssue::bad_version) {
+    throw refusal(Errc::unsupported_database, facts,
+                  "the -wal beside it has an unknown format version");
+  }
+  if (!facts.wal_header || facts.is_empty()) return;
+  if (facts.wal_header->page_size_bytes != facts.header->page_size_bytes) {
+    throw refusal(Errc::unsupported_database, facts,
+                  "the -wal beside it has pages of " +
+                      std::to_string(facts.wal_header->page_size_bytes) +
+                      " bytes, the database of " + std::to_string(facts.header->page_size_bytes) +
+                      ": it belongs to another database")
+        .with_hint(
+            "move the foreign -wal file away, if you are sure that it is not the database's");
+  }
+}
+
+}  // namespace
+
+format::ParsedDbHeader read_db_header(const LiveFiles& files) {
+  std::array<std::byte, format::kDbHeaderSizeBytes> bytes{};
+  const std::size_t got = files.read(SourceFile::main, bytes, 0);
+  return format::parse_db_header(format::Bytes(bytes).first(got));
+}
+
+format::ParsedWalHeader read_wal_header(const LiveFiles& files) {
+  std::array<std::byte, format::kWalHeaderSizeBytes> bytes{};
+  const std::size_t got = files.read(SourceFile::wal, bytes, 0);
+  return format::parse_wal_header(format::Bytes(bytes).first(got));
+}
+
+std::optional<format::WalIndexHeader> read_live_wal_index(const LiveFiles& files) {
+  if (!files.has(SourceFile::shm)) return std::nullopt;
+  // A commit may be changing the header under us; it takes well under a microsecond.
+  for (int i = 0; i < kHeaderTries; ++i) {
+    std::array<std::byte, format::kWalIndexHeaderSizeBytes> bytes{};
+    const std::size_t got = files.read(SourceFile::shm, bytes, 0);
+    const auto parsed = format::parse_wal_index_header(format::Bytes(bytes).first(got));
+    // Asked after the read: without a connection the content means nothing.
+    if (!conflicting_lock(files.fd_of(SourceFile::shm), format::kWalDmsLockByte, 1, false,
+                          files.path_of(SourceFile::shm))) {
+      return std::nullopt;
+    }
+    if (parsed) return *parsed;
+    std::this_thread::sleep_for(100us);
+  }
+  return std::nullopt;
+}
+
+format::JournalState read_journal_state(const LiveFiles& files) {
+  std::array<std::byte, 1> first{};
+  const std::size_t got = files.read(SourceFile::journal, first, 0);
+  return format::journal_state(format::Bytes(first).first(got));
+}
+
+SourceFacts probe_source(LiveFiles& files) {
+  files.refresh_sidecars();
+  SourceFacts facts;
+  facts.given_path = files.given_path();
+  facts.main_path = files.main_path();
+  facts.file_system = file_system_of(files.fd_of(SourceFile::main), files.main_path());
+  facts.locks = lock_state(files);
+  facts.main = files.stat(SourceFile::main);
+  facts.header = read_db_header(files);
+  // A header that a writer is changing right now reads as garbage once, not twenty times.
+  for (int i = 0; i < kHeaderTries && !facts.header && facts.locks.any(); ++i) {
+    std::this_thread::sleep_for(1ms);
+    facts.main = files.stat(SourceFile::main);
+    facts.header = read_db_header(files);
+  }
+  facts.wal = stat_if_open(files, SourceFile::wal);
+  facts.shm = stat_if_open(files, SourceFile::shm);
+  facts.journal = stat_if_open(files, SourceFile::journal);
+  facts.wal_header = read_wal_header(files);
+  facts.journal_state = read_journal_state(files);
+  facts.names_super_journal = read_super_journal_mark(files);
+  return facts;
+}
+
+void require_copyable(const SourceFacts& facts, bool allow_foreign) {
+  if (facts.file_system.kind == FileSystemKind::foreign && !allow_foreign) {
+    throw refusal(
+        Errc::unsupported_file_system, facts,
+        "it lies on " + facts.file_system.name + ", where another kernel may write it unseen")
+        .with_hint(
+            "run sqlbk on the machine that holds the files, or accept a copy without proof with a "
+            "bare strategy and --no-copy-retry-strict");
+  }
+  // unix-dotfile makes a directory (dotlockLock() in os_unix.c); a '.lock' file is somebody else's.
+  const std::optional<FileStat> dot_lock = stat_path(facts.main_path + ".lock");
+  if (dot_lock && dot_lock->is_directory()) {
+    throw refusal(Errc::unsupported_database, facts,
+                  "its owner locks it by a '.lock' directory (unix-dotfile), which shows no locks");
+  }
+  if (stat_path(facts.main_path + "-wal2")) {
+    throw refusal(Errc::unsupported_database, facts,
+                  "a '-wal2' file belongs to a branch of SQLite");
+  }
+  if (!facts.is_empty()) refuse_bad_header(facts);
+  refuse_mismatched_wal(facts);
+}
+
+}  // namespace sqlbk

@@ -1,0 +1,324 @@
+#include "sqlbk/core/staged_target.hpp"
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
+
+#include <boost/filesystem.hpp>
+
+#include "linux/attributes.hpp"
+#include "sqlbk/core/error.hpp"
+#include "sqlbk/core/sys.hpp"
+#include "staging_directory.hpp"
+
+namespace sqlbk {
+namespace {
+
+namespace fs = boost::filesystem;
+
+constexpr std::array<std::string_view, 3> kSidecars{"-wal", "-shm", "-journal"};
+
+std::string parent_of(const std::string& path) {
+  const std::string parent = fs::path(path).parent_path().string();
+  return parent.empty() ? "." : parent;
+}
+
+// lstat: a dangling link takes the name, too.
+std::optional<FileStat> look(const std::string& path) {
+  return stat_at(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, path);
+}
+
+Error exists_error(const std::string& destination, const std::string& what) {
+  return Error(Errc::destination_exists, "unable to copy to " + quoted(destination) + ": " + what)
+      .with_path(destination);
+}
+
+void require_not_part_of_source(const std::string& destination, const SourceFacts& source) {
+  const std::optional<FileStat> there = stat_path(destination);
+  for (const std::optional<FileStat>* file : {&source.wal, &source.shm, &source.journal}) {
+    if (there && *file && there->same_file(**file)) {
+      throw exists_error(destination, "it is a sidecar of the source")
+          .with_hint("choose a name that does not belong to the source");
+    }
+  }
+  if (there && there->same_file(source.main)) {
+    throw exists_error(destination, "it is the source itself, under this or another name")
+        .with_hint("choose another name");
+  }
+  boost::system::error_code code;
+  const fs::path directory = fs::canonical(parent_of(destination), code);
+  if (code) return;  // a missing directory is reported by whoever opens it
+  const std::string real = (directory / fs::path(destination).filename()).string();
+  for (const std::string_view suffix : kSidecars) {
+    if (real == source.main_path + std::string(suffix)) {
+      throw exists_error(destination, "this is the name of a sidecar of the source")
+          .with_hint("choose a name that does not belong to the source");
+    }
+  }
+}
+
+void require_free(const std::string& destination) {
+  if (look(destination)) throw exists_error(destination, "it exists already");
+  for (const std::string_view suffix : kSidecars) {
+    const std::string sidecar = destination + std::string(suffix);
+    if (look(sidecar)) {
+      throw exists_error(destination, quoted(sidecar) +
+                                          " exists, which SQLite would take for "
+                                          "a part of the copy");
+    }
+  }
+}
+
+void require_replaceable(const std::string& destination) {
+  const std::optional<FileStat> there = look(destination);
+  if (!there) return;
+  if (!there->is_regular()) {
+    throw exists_error(destination, "it is not a regular file, and only such a one is replaced")
+        .with_hint("choose another name");
+  }
+  const UniqueFd fd =
+      open_at(AT_FDCWD, destination, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, destination);
+  if (platform::is_open_elsewhere(fd.get(), destination)) {
+    throw Error(Errc::destination_in_use,
+                "unable to replace " + quoted(destination) + ": a program has it open")
+        .with_path(destination);
+  }
+}
+
+void sync_directory(const std::string& path) {
+  const UniqueFd fd = open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, path);
+  sync_file(fd.get(), path);
+}
+
+// Gives `from` the name `to` without ever replacing anything (consistency-rules, section 10.3).
+void rename_to_free_name(const std::string& from, const std::string& to) {
+  if (sys().renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return;
+  if (errno == EEXIST) throw exists_error(to, "it was made while the copy was under way");
+  if (errno != EINVAL && errno != ENOSYS) throw system_error("publish", to, errno);
+  if (sys().linkat(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0) != 0) {
+    if (errno == EEXIST) throw exists_error(to, "it was made while the copy was under way");
+    const int os_errno = errno;
+    throw Error(Errc::destination_unusable,
+                "unable to publish " + quoted(to) +
+                    ": its file system can neither rename without replacing nor make hard links")
+        .with_path(to)
+        .with_errno(os_errno);
+  }
+  if (sys().unlinkat(AT_FDCWD, from.c_str(), 0) != 0) throw system_error("remove", from, errno);
+}
+
+void remove_quietly(const std::string& path) noexcept {
+  static_cast<void>(sys().unlinkat(AT_FDCWD, path.c_str(), 0));
+}
+
+void copy_whole_file(const std::string& from, const std::string& to) {
+  const UniqueFd in = open_at(AT_FDCWD, from, O_RDONLY, 0, from);
+  UniqueFd out = open_at(AT_FDCWD, to, O_WRONLY | O_CREAT | O_EXCL, 0600, to);
+  std::vector<std::byte> buffer(std::size_t{1} << 20U);
+  for (std::uint64_t offset = 0;;) {
+    const std::size_t got = read_up_to(in.get(), buffer, offset, from);
+    write_all(out.get(), std::span(buffer).first(got), offset, to);
+    offset += got;
+    if (got < buffer.size()) break;
+  }
+  close_checked(out, to);
+}
+
+std::string staging_parent(const std::string& destination, const TargetOptions& options) {
+  return options.tempdir.empty() ? parent_of(destination) : options.tempdir;
+}
+
+}  // namespace
+
+std::string resolve_destination(const std::string& source, const std::string& destination) {
+  const std::optional<FileStat> there = stat_path(destination);
+  if (!there || !there->is_directory()) return destination;
+  return (fs::path(destination) / fs::path(source).filename()).string();
+}
+
+void check_destination(const std::string& destination, const SourceFacts& source,
+                       const TargetOptions& options) {
+  const std::string parent = parent_of(destination);
+  const std::optional<FileStat> directory = stat_path(parent);
+  if (!directory || !directory->is_directory()) {
+    throw Error(Errc::destination_unusable, "unable to copy to " + quoted(destination) +
+                                                ": there is no directory " + quoted(parent))
+        .with_path(destination);
+  }
+  require_not_part_of_source(destination, source);
+  if (options.force) {
+    require_replaceable(destination);
+  } else {
+    require_free(destination);
+  }
+}
+
+StagedTarget::StagedTarget(const std::string& destination, const SourceFacts& source,
+                           TargetOptions options)
+    : destination_(destination),
+      source_(source),
+      options_(std::move(options)),
+      staging_([&] {
+        // First, because a dead --force run may have taken sidecars that belong there.
+        clean_dead_staging_directories(parent_of(destination));
+        const std::string parent = staging_parent(destination, options_);
+        if (!options_.tempdir.empty()) clean_dead_staging_directories(parent);
+        check_destination(destination, source, options_);
+        return std::make_unique<StagingDirectory>(parent);
+      }()),
+      image_(staging_->path()),
+      publish_directory_(parent_of(destination)) {}
+
+StagedTarget::~StagedTarget() = default;
+
+void StagedTarget::require_space(std::uint64_t size_bytes) const {
+  const std::uint64_t free = free_space_bytes(staging_->fd(), staging_->path());
+  if (free >= size_bytes) return;
+  throw Error(Errc::no_space, "not enough space in " +
+                                  quoted(staging_parent(destination_, options_)) +
+                                  ": the copy needs " + std::to_string(size_bytes) + " bytes, " +
+                                  std::to_string(free) + " are free")
+      .with_path(destination_)
+      .with_errno(ENOSPC);
+}
+
+void StagedTarget::apply_attributes(const LiveFiles& source, const std::string& path) const {
+  const UniqueFd fd = open_at(AT_FDCWD, path, O_RDONLY, 0, path);
+  if (options_.preserve) {
+    platform::copy_extended_attributes(source.fd_of(SourceFile::main), source.main_path(), fd.get(),
+                                       path);
+    // Before the mode: chown(2) clears bits of it.
+    if (::fchown(fd.get(), source_.main.uid, source_.main.gid) != 0 && errno != EPERM) {
+      throw system_error("set the owner of", path, errno);
+    }
+  }
+  if (sys().fchmod(fd.get(), source_.main.mode & 0777U) != 0) {
+    throw system_error("set the permissions of", path, errno);
+  }
+  if (options_.preserve) {
+    const auto time = [](std::int64_t ns) {
+      return timespec{.tv_sec = static_cast<time_t>(ns / 1'000'000'000),
+                      .tv_nsec = static_cast<long>(ns % 1'000'000'000)};
+    };
+    const std::array times{time(source_.main.atime_ns), time(source_.main.mtime_ns)};
+    if (::futimens(fd.get(), times.data()) != 0)
+      throw system_error("set the times of", path, errno);
+  }
+}
+
+void StagedTarget::sync(const LiveFiles& source) {
+  image_.close_files();
+  main_to_publish_ = image_.main_path();
+  const bool with_wal = stat_path(image_.wal_path()).has_value();
+  wal_to_publish_ = with_wal ? image_.wal_path() : std::string();
+  move_beside_destination();
+  for (const std::string& path : {wal_to_publish_, main_to_publish_}) {
+    if (path.empty()) continue;
+    apply_attributes(source, path);
+    const UniqueFd fd = open_at(AT_FDCWD, path, O_RDONLY, 0, path);
+    sync_file(fd.get(), path);
+  }
+}
+
+// A rename cannot cross file systems: a copy staged elsewhere is copied once more.
+void StagedTarget::move_beside_destination() {
+  if (options_.tempdir.empty()) return;
+  const std::optional<FileStat> there = stat_path(publish_directory_);
+  if (there && there->device == stat_of(staging_->fd(), staging_->path()).device) return;
+  beside_ = std::make_unique<StagingDirectory>(publish_directory_);
+  for (std::string* path : {&wal_to_publish_, &main_to_publish_}) {
+    if (path->empty()) continue;
+    const std::string to = beside_->path() + "/" + fs::path(*path).filename().string();
+    copy_whole_file(*path, to);
+    *path = to;
+  }
+}
+
+void StagedTarget::publish() {
+  if (options_.force && look(destination_)) {
+    publish_over_existing();
+  } else if (options_.force) {
+    for (const std::string_view suffix : kSidecars) {
+      remove_quietly(destination_ + std::string(suffix));
+    }
+    publish_new();
+  } else {
+    publish_new();
+  }
+}
+
+void StagedTarget::publish_new() {
+  require_free(destination_);
+  const std::string wal = destination_ + "-wal";
+  if (!wal_to_publish_.empty()) rename_to_free_name(wal_to_publish_, wal);
+  bool published = false;
+  try {
+    rename_to_free_name(main_to_publish_, destination_);
+    published = true;
+    sync_directory(publish_directory_);
+  } catch (...) {
+    // Whatever the failure: no destination.
+    if (published) remove_quietly(destination_);
+    if (!wal_to_publish_.empty()) remove_quietly(wal);
+    throw;
+  }
+}
+
+void StagedTarget::publish_over_existing() {
+  require_replaceable(destination_);
+  const StagingDirectory& staging = beside_ ? *beside_ : *staging_;
+  const FileStat old = *look(destination_);
+  const std::string note_path = staging.path() + "/" + kReplaceNoteName;
+  {
+    UniqueFd note = open_at(AT_FDCWD, note_path, O_WRONLY | O_CREAT | O_EXCL, 0600, note_path);
+    boost::system::error_code code;
+    const std::string real = fs::canonical(publish_directory_, code).string() + "/" +
+                             fs::path(destination_).filename().string();
+    const std::string text =
+        std::to_string(old.device) + " " + std::to_string(old.inode) + " " + real + '\0';
+    write_all(note.get(), std::as_bytes(std::span(text)), 0, note_path);
+    sync_file(note.get(), note_path);
+    close_checked(note, note_path);
+  }
+  sync_directory(staging.path());
+  std::vector<std::string_view> taken;
+  const auto put_back = [&]() noexcept {
+    for (const std::string_view suffix : taken) {
+      const std::string from = staging.path() + "/old" + std::string(suffix);
+      const std::string to = destination_ + std::string(suffix);
+      static_cast<void>(sys().renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0));
+    }
+  };
+  try {
+    for (const std::string_view suffix : kSidecars) {
+      const std::string from = destination_ + std::string(suffix);
+      const std::string to = staging.path() + "/old" + std::string(suffix);
+      if (sys().renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0) == 0) {
+        taken.push_back(suffix);
+      } else if (errno != ENOENT) {
+        throw system_error("move away", from, errno);
+      }
+    }
+    sync_directory(staging.path());
+    sync_directory(publish_directory_);
+    if (!wal_to_publish_.empty()) rename_to_free_name(wal_to_publish_, destination_ + "-wal");
+    if (sys().renameat2(AT_FDCWD, main_to_publish_.c_str(), AT_FDCWD, destination_.c_str(), 0) !=
+        0) {
+      throw system_error("replace", destination_, errno);
+    }
+  } catch (...) {
+    if (!wal_to_publish_.empty() && !stat_path(wal_to_publish_)) {
+      remove_quietly(destination_ + "-wal");
+    }
+    put_back();
+    throw;
+  }
+  // From here on the new copy stands; a failed sync is told, but nothing is taken back.
+  sync_directory(publish_directory_);
+}
+
+}  // namespace sqlbk

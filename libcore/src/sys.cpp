@@ -1,0 +1,50 @@
+#include "sqlbk/core/sys.hpp"
+
+#include <atomic>
+#include <cstdio>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "linux/clone.hpp"
+
+namespace sqlbk {
+namespace {
+
+constexpr Sys kRealSys{
+    .openat = [](int dir_fd, const char* path, int flags,
+                 mode_t mode) { return ::openat(dir_fd, path, flags, mode); },
+    .fstat = ::fstat,
+    .fstatat = ::fstatat,
+    .pread = ::pread,
+    .pwrite = ::pwrite,
+    .copy_file_range = ::copy_file_range,
+    .ficlone = platform::clone_file,
+    .ficlonerange = platform::clone_range,
+    .ftruncate = ::ftruncate,
+    .fsync = ::fsync,
+    .fchmod = ::fchmod,
+    .flock = ::flock,
+    .mkdirat = ::mkdirat,
+    .unlinkat = ::unlinkat,
+    .renameat2 = ::renameat2,
+    .linkat = ::linkat,
+    .close = ::close,
+};
+
+std::atomic<const Sys*> installed{&kRealSys};
+
+}  // namespace
+
+const Sys& sys() noexcept {
+  return *installed.load(std::memory_order_acquire);
+}
+const Sys& real_sys() noexcept {
+  return kRealSys;
+}
+void install_sys(const Sys* table) noexcept {
+  installed.store(table != nullptr ? table : &kRealSys, std::memory_order_release);
+}
+
+}  // namespace sqlbk
