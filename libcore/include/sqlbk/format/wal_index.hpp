@@ -17,7 +17,7 @@
 namespace sqlbk::format {
 
 inline constexpr std::size_t kWalIndexHeaderSizeBytes = 136;
-// Lock bytes of the -shm file (walformat.html, section 2.3).
+// Lock bytes of the -shm file (walformat.html, section 2.1.3).
 inline constexpr std::uint64_t kWalWriteLockByte = 120;
 inline constexpr std::uint64_t kWalCheckpointLockByte = 121;
 inline constexpr std::uint64_t kWalRecoverLockByte = 122;
