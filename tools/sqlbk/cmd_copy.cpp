@@ -1,0 +1,324 @@
+#include <cstdlib>
+#include <iostream>
+#include <optional>
+#include <sstream>
+
+#include <boost/program_options.hpp>
+#include <nlohmann/json.hpp>
+
+#include "command.hpp"
+#include "json_output.hpp"
+#include "print.hpp"
+#include "progress_bar.hpp"
+#include "signals.hpp"
+#include "sqlbk/core/error.hpp"
+#include "sqlbk/core/pipeline.hpp"
+
+namespace sqlbk::tool {
+namespace {
+
+namespace po = boost::program_options;
+
+// Everything that the command line says, in its own terms.
+struct CopyCommand {
+  CopyRequest request;
+  std::optional<Deadline> deadline;  // none: adaptive
+  LogLevel log_level = LogLevel::warning;
+  ProgressMode progress = ProgressMode::automatic;
+  bool dry_run = false;
+  bool json = false;
+  bool quiet = false;
+};
+
+po::options_description copy_options() {
+  po::options_description options("options");
+  // clang-format off
+  options.add_options()
+    ("help,h", "this text")
+    ("strategy", po::value<std::string>()->value_name("SPEC"),
+     "how to copy; see 'sqlbk list' (default: auto)")
+    ("then", po::value<std::vector<std::string>>()->composing()->value_name("STEP[,STEP...]"),
+     "post-steps on the copy before it is published, in order; repeatable; see 'sqlbk list'")
+    ("wal-checkpoint", "fold the write-ahead log into the copy (default)")
+    ("no-wal-checkpoint", "deliver main and -wal unmerged, as --keep-wal")
+    ("copy-use-tempdir", "copy the files, then work on the copy (default)")
+    ("no-copy-use-tempdir", "copy through SQLite straight from the live source, as --strategy online")
+    ("copy-no-tempdir", "the same")
+    ("tempdir", po::value<std::string>()->value_name("DIR"),
+     "where to stage the copy (default: beside the destination)")
+    ("copy-retry", po::value<std::string>()->value_name("N"),
+     "attempts of a copy without a lock (default: 100)")
+    ("copy-retry-strict", "fail if no attempt could be proven consistent (default)")
+    ("no-copy-retry-strict",
+     "after the last attempt publish the copy all the same, verdict 'unproven'")
+    ("journal-mode", po::value<std::string>()->value_name("delete|wal|keep"),
+     "journal mode of the copy (default: delete, which opens anywhere)")
+    ("timeout", po::value<std::string>()->value_name("DURATION"),
+     "deadline of the whole run, as 90s or 5m, or 'none' (default: 10 times the first pass, at "
+     "least 60s)")
+    ("lock-budget", po::value<std::string>()->value_name("DURATION"),
+     "longest that an owner who is waiting may be kept waiting by a lock of ours (default: 1s)")
+    ("keep-wal", "deliver main and -wal unmerged")
+    ("preserve", "keep owner, times and extended attributes of the source, too")
+    ("force", "replace an existing destination and its sidecars, if nobody has it open")
+    ("dry-run", "say what would be done and why, and do nothing")
+    ("json", "one JSON object on standard output, errors included")
+    ("quiet", "print nothing on success")
+    ("debug", "say what is done and why, step by step")
+    ("progress", po::value<std::string>()->value_name("auto|always|never"),
+     "progress bar on standard error (default: auto, on a terminal)");
+  // clang-format on
+  return options;
+}
+
+void print_help(std::ostream& out) {
+  out << "usage: sqlbk copy [options] SOURCE DESTINATION\n\n"
+         "Takes a consistent copy of SOURCE, a SQLite database that other programs may be using.\n"
+         "DESTINATION is a new file, or a directory. The copy is one file without sidecars, and\n"
+         "stands there whole or not at all.\n\n"
+      << copy_options() << '\n';
+  print_exit_codes(out);
+}
+
+// A pair of options that say the opposite; nullopt: neither was given.
+std::optional<bool> toggle(const po::variables_map& given, const char* yes, const char* no) {
+  const bool has_yes = given.count(yes) != 0;
+  const bool has_no = given.count(no) != 0;
+  if (has_yes && has_no) {
+    throw Error(Errc::usage, std::string("--") + yes + " and --" + no + " contradict each other");
+  }
+  if (!has_yes && !has_no) return std::nullopt;
+  return has_yes;
+}
+
+std::vector<std::string> split_steps(const std::vector<std::string>& lists) {
+  std::vector<std::string> steps;
+  for (const std::string& list : lists) {
+    std::istringstream words(list);
+    for (std::string step; std::getline(words, step, ',');) {
+      if (step.empty())
+        throw Error(Errc::usage, "--then has an empty step in " + sqlbk::quoted(list));
+      steps.push_back(step);
+    }
+  }
+  return steps;
+}
+
+unsigned parse_retry(const std::string& text) {
+  char* end = nullptr;
+  const long value = std::strtol(text.c_str(), &end, 10);
+  if (text.empty() || *end != '\0' || value < 1 || value > 1'000'000) {
+    throw Error(Errc::usage, "the value " + sqlbk::quoted(text) +
+                                 " of --copy-retry is not a number from 1 "
+                                 "to 1000000");
+  }
+  return static_cast<unsigned>(value);
+}
+
+JournalMode parse_journal_mode(const std::string& text) {
+  if (text == "delete") return JournalMode::rollback;
+  if (text == "wal") return JournalMode::wal;
+  if (text == "keep") return JournalMode::keep;
+  throw Error(Errc::usage, "the value " + sqlbk::quoted(text) + " of --journal-mode is not known")
+      .with_hint("one of: delete, wal, keep");
+}
+
+LogLevel parse_log_level(const std::string& text) {
+  for (const LogLevel level :
+       {LogLevel::error, LogLevel::warning, LogLevel::info, LogLevel::debug}) {
+    if (text == to_string(level)) return level;
+  }
+  throw Error(Errc::usage, "the value " + sqlbk::quoted(text) + " of SQLBK_LOG is not known")
+      .with_hint("one of: error, warning, info, debug");
+}
+
+void apply_strategy(const po::variables_map& given, CopyRequest& request) {
+  if (given.count("strategy") != 0) request.strategy = given["strategy"].as<std::string>();
+  const char* no_tempdir =
+      given.count("copy-no-tempdir") != 0 ? "copy-no-tempdir" : "no-copy-use-tempdir";
+  if (toggle(given, "copy-use-tempdir", no_tempdir).value_or(true)) return;
+  if (given.count("strategy") != 0 && request.strategy != "online") {
+    throw Error(Errc::usage, std::string("--") + no_tempdir + " means --strategy online, not " +
+                                 sqlbk::quoted(request.strategy));
+  }
+  request.strategy = "online";
+}
+
+void apply_form(const po::variables_map& given, CopyRequest& request) {
+  const bool fold = toggle(given, "wal-checkpoint", "no-wal-checkpoint").value_or(true);
+  const bool keep = given.count("keep-wal") != 0;
+  if (keep && given.count("wal-checkpoint") != 0) {
+    throw Error(Errc::usage, "--wal-checkpoint and --keep-wal contradict each other");
+  }
+  const bool unmerged = keep || !fold;
+  if (unmerged) {
+    request.copy.form = ImageForm::main_and_wal;
+    request.journal_mode = JournalMode::keep;
+  }
+  if (given.count("journal-mode") != 0) {
+    request.journal_mode = parse_journal_mode(given["journal-mode"].as<std::string>());
+  }
+}
+
+po::variables_map parse(const std::vector<std::string>& arguments) {
+  po::options_description all = copy_options();
+  all.add_options()("operand", po::value<std::vector<std::string>>());
+  po::positional_options_description operands;
+  operands.add("operand", -1);
+  po::variables_map given;
+  try {
+    // No guessing: an abbreviation that works today could mean something else tomorrow.
+    namespace style = po::command_line_style;
+    po::store(po::command_line_parser(arguments)
+                  .options(all)
+                  .positional(operands)
+                  .style(style::unix_style & ~style::allow_guessing)
+                  .run(),
+              given);
+    po::notify(given);
+  } catch (const po::error& error) {
+    throw Error(Errc::usage, error.what()).with_hint("see 'sqlbk copy --help'");
+  }
+  return given;
+}
+
+CopyCommand interpret(const po::variables_map& given) {
+  CopyCommand command;
+  CopyRequest& request = command.request;
+  command.json = given.count("json") != 0;
+  command.quiet = given.count("quiet") != 0;
+  command.dry_run = given.count("dry-run") != 0;
+  const auto operands = given.count("operand") != 0
+                            ? given["operand"].as<std::vector<std::string>>()
+                            : std::vector<std::string>();
+  if (operands.size() != 2) {
+    throw Error(Errc::usage, "'sqlbk copy' takes a source and a destination, but " +
+                                 std::to_string(operands.size()) +
+                                 (operands.size() == 1 ? " was given" : " were given"))
+        .with_hint("sqlbk copy [options] SOURCE DESTINATION");
+  }
+  request.source = operands[0];
+  request.destination = operands[1];
+  apply_strategy(given, request);
+  apply_form(given, request);
+  if (given.count("then") != 0) {
+    request.steps = split_steps(given["then"].as<std::vector<std::string>>());
+  }
+  if (given.count("tempdir") != 0) request.target.tempdir = given["tempdir"].as<std::string>();
+  request.target.force = given.count("force") != 0;
+  request.target.preserve = given.count("preserve") != 0;
+  if (given.count("copy-retry") != 0) {
+    request.copy.copy_retry = parse_retry(given["copy-retry"].as<std::string>());
+  }
+  request.copy.strict = toggle(given, "copy-retry-strict", "no-copy-retry-strict").value_or(true);
+  if (given.count("lock-budget") != 0) {
+    request.copy.lock_budget =
+        parse_duration(given["lock-budget"].as<std::string>(), "lock-budget");
+  }
+  if (given.count("timeout") != 0) {
+    const auto& text = given["timeout"].as<std::string>();
+    command.deadline =
+        text == "none" ? Deadline::never() : Deadline::after(parse_duration(text, "timeout"));
+  }
+  if (given.count("progress") != 0) {
+    command.progress = parse_progress_mode(given["progress"].as<std::string>());
+  }
+  if (const char* level = std::getenv("SQLBK_LOG")) command.log_level = parse_log_level(level);
+  if (given.count("debug") != 0) command.log_level = LogLevel::debug;
+  if (command.quiet || command.json) {
+    if (given.count("progress") == 0) command.progress = ProgressMode::never;
+  }
+  return command;
+}
+
+LogSink make_log_sink(LogLevel most) {
+  return [most](LogLevel level, const std::string& message) {
+    if (level <= most) std::cerr << to_string(level) << ": " << message << '\n';
+  };
+}
+
+void print_result(const CopyCommand& command, const Report& report) {
+  if (command.json) {
+    nlohmann::json object = to_json(report);
+    object["command"] = "copy";
+    object["version"] = SQLBK_VERSION;
+    object["dry_run"] = command.dry_run;
+    object["exit_code"] = 0;
+    object["error"] = nullptr;
+    print_json(std::cout, object);
+  }
+  if (!command.json && command.dry_run) {
+    std::cout << "would copy " << report.source << " to " << report.destination << '\n';
+    for (const std::string& line : report.decisions) std::cout << "  " << line << '\n';
+  }
+  for (const std::string& warning : report.warnings) std::cerr << "warning: " << warning << '\n';
+  if (command.quiet || command.dry_run) return;
+  for (const std::string& assumption : report.assumptions) {
+    std::cerr << "assumed: " << assumption << '\n';
+  }
+  std::cerr << to_string(report.verdict) << " by " << report.strategy << ": "
+            << format_bytes(report.size_bytes + report.wal_size_bytes) << " in "
+            << format_duration(report.total_time) << '\n'
+            << "Backed up " << report.source << " to " << report.destination << '\n';
+}
+
+int run_command(const CopyCommand& command, const Registry& registry) {
+  static CancelToken cancel;
+  cancel_on_signals(cancel);
+  Report report;
+  try {
+    Pipeline pipeline = Pipeline::build(command.request, registry);
+    Progress progress;
+    RunContext context(progress, cancel);
+    context.log_sink = make_log_sink(command.log_level);
+    if (command.deadline) context.deadline = *command.deadline;
+    {
+      const ProgressBar bar(progress, command.progress);
+      if (command.dry_run) {
+        pipeline.plan(context, report);
+      } else {
+        pipeline.run(context, report);
+      }
+    }
+    print_result(command, report);
+    return 0;
+  } catch (const Error& error) {
+    if (!command.json) throw;
+    nlohmann::json object = to_json(report);
+    object["command"] = "copy";
+    object["version"] = SQLBK_VERSION;
+    object["dry_run"] = command.dry_run;
+    object["verdict"] = to_string(Verdict::none);
+    object["exit_code"] = errc_info(error.code()).exit_code;
+    object["error"] = to_json(error);
+    print_json(std::cout, object);
+    print_error(std::cerr, error);
+    return errc_info(error.code()).exit_code;
+  }
+}
+
+}  // namespace
+
+int run_copy(const std::vector<std::string>& arguments, const Registry& registry) {
+  bool json = false;
+  try {
+    const po::variables_map given = parse(arguments);
+    if (given.count("help") != 0) {
+      print_help(std::cout);
+      return 0;
+    }
+    json = given.count("json") != 0;
+    return run_command(interpret(given), registry);
+  } catch (const Error& error) {
+    if (json) {
+      print_json(std::cout, {{"command", "copy"},
+                             {"version", SQLBK_VERSION},
+                             {"verdict", "none"},
+                             {"exit_code", errc_info(error.code()).exit_code},
+                             {"error", to_json(error)}});
+    }
+    throw;
+  }
+}
+
+}  // namespace sqlbk::tool

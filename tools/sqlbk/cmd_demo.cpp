@@ -1,0 +1,107 @@
+// Shows the main job on a database of its own: a writer process, copies while it writes, checks.
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+#include <thread>
+
+#include <boost/filesystem.hpp>
+
+#include "command.hpp"
+#include "kit/checker.hpp"
+#include "kit/temporary_directory.hpp"
+#include "kit/workload.hpp"
+#include "kit/writer_process.hpp"
+#include "print.hpp"
+#include "sqlbk/core/error.hpp"
+#include "sqlbk/core/pipeline.hpp"
+
+namespace sqlbk::tool {
+namespace {
+
+using namespace std::chrono_literals;
+namespace fs = boost::filesystem;
+
+constexpr const char* kHelp =
+    "usage: sqlbk demo\n\n"
+    "Makes a small database in a temporary directory, starts a program that writes to it without\n"
+    "a pause, copies it three times while it is written, and verifies each copy: integrity_check,\n"
+    "invariants of the data, and that no transaction committed before the copy is missing.\n";
+
+constexpr int kCopies = 3;
+
+// Beside an installed sqlbk, or in the build folder that sqlbk runs from.
+std::string find_live_writer() {
+  if (const char* path = std::getenv("SQLBK_LIVE_WRITER")) return path;
+  boost::system::error_code code;
+  const fs::path self = fs::read_symlink("/proc/self/exe", code);
+  for (const char* place : {"../libexec/sqlbk/live-writer", "../../bench/kit/live-writer"}) {
+    const fs::path path = self.parent_path() / place;
+    boost::system::error_code missing;
+    if (fs::exists(path, missing)) return path.string();
+  }
+  throw Error(Errc::io_error, "unable to find the program 'live-writer', which writes in the demo")
+      .with_hint("install sqlbk whole, or name the program in SQLBK_LIVE_WRITER");
+}
+
+// What the user would have typed, done in this process.
+Report copy(const std::string& source, const std::string& destination, const Registry& registry) {
+  CopyRequest request;
+  request.source = source;
+  request.destination = destination;
+  request.steps = {"integrity_check"};
+  Pipeline pipeline = Pipeline::build(std::move(request), registry);
+  Progress progress;
+  const CancelToken cancel;
+  RunContext context(progress, cancel);
+  Report report;
+  pipeline.run(context, report);
+  return report;
+}
+
+}  // namespace
+
+int run_demo(const std::vector<std::string>& arguments, const Registry& registry) {
+  if (!arguments.empty()) {
+    if (arguments[0] == "--help" || arguments[0] == "-h") {
+      std::cout << kHelp;
+      return 0;
+    }
+    throw Error(Errc::usage, "'sqlbk demo' takes no arguments")
+        .with_hint("see 'sqlbk demo --help'");
+  }
+  const kit::TemporaryDirectory directory;
+  const std::string source = directory.file("app.db");
+  std::cout << "making a database of 16 MiB: " << source << '\n';
+  kit::create_database(source, {.size_mb = 16});
+
+  kit::LiveWriterOptions options;
+  options.database = source;
+  kit::WriterProcess writer(options, {.program = find_live_writer(), .ready_within = 10s});
+  std::cout << "process " << writer.pid() << " writes to it, one transaction after another\n\n";
+  bool all_good = true;
+  for (int i = 1; i <= kCopies; ++i) {
+    std::this_thread::sleep_for(300ms);
+    const std::string destination = directory.file("backup-" + std::to_string(i) + ".db");
+    const kit::Committed before = writer.committed();
+    std::cout << "$ sqlbk copy --then integrity_check app.db backup-" << i << ".db\n";
+    const Report report = copy(source, destination, registry);
+    const std::uint64_t after = writer.committed().sequence;
+    const kit::CheckResult result = kit::check_copy(destination, std::span(&before, 1));
+    all_good = all_good && result.good();
+    std::cout << "  " << format_bytes(report.size_bytes) << " in "
+              << format_duration(report.total_time) << " by " << report.strategy << ", verdict "
+              << to_string(report.verdict) << "; the writer committed " << after - before.sequence
+              << " transactions meanwhile\n"
+              << "  transaction " << before.sequence << " was the last before the copy, "
+              << (result.committed.empty() ? 0 : result.committed.front().sequence)
+              << " is the last in it: " << result.explain() << "\n\n";
+  }
+  const kit::Counters counters = writer.stop();
+  std::cout << "the writer made " << counters.commits << " commits, saw " << counters.other_errors
+            << " errors, and waited at most " << format_duration(counters.worst_stall)
+            << " for one\n"
+            << (all_good ? "all copies are good" : "a copy is BAD") << '\n';
+  return all_good ? 0 : errc_info(Errc::damaged).exit_code;
+}
+
+}  // namespace sqlbk::tool

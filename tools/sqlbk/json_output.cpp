@@ -1,0 +1,61 @@
+#include "json_output.hpp"
+
+#include <ostream>
+
+#include <nlohmann/json.hpp>
+
+namespace sqlbk::tool {
+namespace {
+
+double milliseconds(Nanoseconds time) {
+  return std::chrono::duration<double, std::milli>(time).count();
+}
+
+}  // namespace
+
+nlohmann::json to_json(const Report& report) {
+  nlohmann::json steps = nlohmann::json::array();
+  for (const StepReport& step : report.steps) {
+    steps.push_back({{"name", step.name},
+                     {"verdict", to_string(step.verdict)},
+                     {"findings", step.findings},
+                     {"elapsed_ms", milliseconds(step.elapsed)}});
+  }
+  nlohmann::json proof = nlohmann::json::object();
+  for (const auto& [name, value] : report.facts) proof[name] = value;
+  return {{"source", report.source},
+          {"destination", report.destination},
+          {"strategy_asked", report.strategy_asked},
+          {"strategy", report.strategy},
+          {"verdict", to_string(report.verdict)},
+          {"assumptions", report.assumptions},
+          {"warnings", report.warnings},
+          {"decisions", report.decisions},
+          {"proof", proof},
+          {"attempts", report.attempts},
+          {"page_size_bytes", report.page_size_bytes},
+          {"size_bytes", report.size_bytes},
+          {"wal_size_bytes", report.wal_size_bytes},
+          {"moved_bytes", report.moved_bytes},
+          {"steps", steps},
+          {"times_ms",
+           {{"probe", milliseconds(report.probe_time)},
+            {"copy", milliseconds(report.copy_time)},
+            {"fold", milliseconds(report.fold_time)},
+            {"steps", milliseconds(report.steps_time)},
+            {"publish", milliseconds(report.publish_time)},
+            {"total", milliseconds(report.total_time)}}}};
+}
+
+nlohmann::json to_json(const Error& error) {
+  const ErrcInfo& info = errc_info(error.code());
+  return {{"code", info.name},         {"message", error.what()},
+          {"hint", error.hint()},      {"path", error.path()},
+          {"errno", error.os_errno()}, {"sqlite_code", error.sqlite_extended_code()}};
+}
+
+void print_json(std::ostream& out, const nlohmann::json& object) {
+  out << object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+}
+
+}  // namespace sqlbk::tool

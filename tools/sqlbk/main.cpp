@@ -1,0 +1,100 @@
+// The tool's only place that names every part: libraries register here, commands are listed here.
+#include <array>
+#include <cstdio>
+#include <exception>
+#include <iostream>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "command.hpp"
+#include "print.hpp"
+#include "sqlbk/checkpoint/builtin.hpp"
+#include "sqlbk/copy/builtin.hpp"
+#include "sqlbk/core/error.hpp"
+#include "sqlbk/core/sqlite.hpp"
+
+namespace sqlbk::tool {
+namespace {
+
+constexpr std::array kCommands{
+    Command{"copy", "take a consistent copy of a database that others may be using", run_copy},
+    Command{"list", "the copy strategies and post-steps that there are", run_list},
+    Command{"demo", "copy a small database while it is written, and show what happens", run_demo},
+};
+
+Registry builtin_registry() {
+  Registry registry;
+  copy::register_builtin_strategies(registry);
+  checkpoint::register_builtin_steps(registry);
+  return registry;
+}
+
+void print_help(std::ostream& out) {
+  out << "sqlbk: safe, fast copies of SQLite databases while other programs use them\n\n"
+         "usage: sqlbk COMMAND [options] ...\n\n";
+  for (const Command& command : kCommands) {
+    out << "  " << command.name << std::string(8 - command.name.size(), ' ') << command.summary
+        << '\n';
+  }
+  out << "\n  sqlbk COMMAND --help   the options of a command\n"
+         "  sqlbk --version        sqlbk, the SQLite linked, the movers\n\n"
+         "example: sqlbk copy app.db backup.db\n\n";
+  print_exit_codes(out);
+}
+
+void print_version(std::ostream& out) {
+  out << "sqlbk " SQLBK_VERSION "\nSQLite " << sqlite::library_version() << "\nmovers";
+  const Registry registry = builtin_registry();
+  for (const StrategyEntry& entry : registry.strategies()) {
+    const std::unique_ptr<CopyStrategy> strategy = entry.make();
+    if (strategy->traits().is_mover) out << ' ' << entry.spec;
+  }
+  out << '\n';
+}
+
+int run(const std::vector<std::string>& arguments) {
+  if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h" ||
+      arguments[0] == "help") {
+    print_help(std::cout);
+    return 0;
+  }
+  if (arguments[0] == "--version") {
+    print_version(std::cout);
+    return 0;
+  }
+  for (const Command& command : kCommands) {
+    if (arguments[0] == command.name) {
+      return command.run({arguments.begin() + 1, arguments.end()}, builtin_registry());
+    }
+  }
+  throw Error(Errc::usage, "there is no command " + sqlbk::quoted(arguments[0]))
+      .with_hint("see 'sqlbk --help'");
+}
+
+}  // namespace
+
+std::span<const Command> commands() noexcept {
+  return kCommands;
+}
+
+}  // namespace sqlbk::tool
+
+int main(int argc, char** argv) {
+  try {
+    const int exit_code = sqlbk::tool::run({argv + 1, argv + argc});
+    std::cout.flush();
+    if (!std::cout) {
+      throw sqlbk::Error(sqlbk::Errc::io_error, "unable to write to standard output");
+    }
+    return exit_code;
+  } catch (const sqlbk::Error& error) {
+    sqlbk::tool::print_error(std::cerr, error);
+    return sqlbk::errc_info(error.code()).exit_code;
+  } catch (const std::bad_alloc&) {
+    static_cast<void>(std::fputs("sqlbk: out of memory\n", stderr));
+  } catch (const std::exception& error) {
+    static_cast<void>(std::fprintf(stderr, "sqlbk: internal error: %s\n", error.what()));
+  }
+  return 1;
+}

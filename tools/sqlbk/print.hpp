@@ -1,0 +1,24 @@
+// Text for people: errors, exit codes, sizes, times.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <iosfwd>
+#include <string>
+
+#include "sqlbk/core/error.hpp"
+
+namespace sqlbk::tool {
+
+// "sqlbk: MESSAGE" and, on a line of its own, "hint: HINT".
+void print_error(std::ostream& out, const Error& error);
+// The exit codes with their meanings, from the table of codes.
+void print_exit_codes(std::ostream& out);
+
+std::string format_bytes(std::uint64_t bytes);               // "1.5 GiB"
+std::string format_duration(std::chrono::nanoseconds time);  // "12 ms", "3.2 s", "2:05 min"
+
+// "90s", "5m", "2h", "250ms", "1.5s", or a plain number of seconds. Throws usage, naming `option`.
+std::chrono::milliseconds parse_duration(const std::string& text, const std::string& option);
+
+}  // namespace sqlbk::tool

@@ -1,0 +1,103 @@
+#include "progress_bar.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <mutex>
+#include <thread>
+#include <unistd.h>
+
+#include "print.hpp"
+#include "sqlbk/core/error.hpp"
+
+namespace sqlbk::tool {
+
+using namespace std::chrono_literals;
+
+ProgressMode parse_progress_mode(const std::string& text) {
+  if (text == "auto") return ProgressMode::automatic;
+  if (text == "always") return ProgressMode::always;
+  if (text == "never") return ProgressMode::never;
+  throw Error(Errc::usage, "the value " + sqlbk::quoted(text) + " of --progress is not known")
+      .with_hint("one of: auto, always, never");
+}
+
+std::string progress_line(Phase phase, std::uint64_t done_bytes, std::uint64_t total_bytes,
+                          double elapsed_s) {
+  constexpr std::size_t kWidth = 24;
+  std::string line(to_string(phase));
+  line.resize(8, ' ');
+  if (total_bytes == 0) return line + "...";
+  // A second attempt, or a file that grows, may go beyond what was expected.
+  const double share =
+      std::min(1.0, static_cast<double>(done_bytes) / static_cast<double>(total_bytes));
+  const auto filled = static_cast<std::size_t>(share * kWidth);
+  line += '[' + std::string(filled, '=') + std::string(kWidth - filled, ' ') + "] " +
+          std::to_string(static_cast<int>(share * 100)) + " %  " + format_bytes(done_bytes) +
+          " of " + format_bytes(total_bytes);
+  if (elapsed_s < 0.2 || done_bytes == 0) return line;
+  const double rate = static_cast<double>(done_bytes) / elapsed_s;
+  line += "  " + format_bytes(static_cast<std::uint64_t>(rate)) + "/s";
+  if (done_bytes >= total_bytes) return line;
+  const double left_s = static_cast<double>(total_bytes - done_bytes) / rate;
+  return line + "  ETA " +
+         format_duration(std::chrono::seconds(std::max(1L, static_cast<long>(left_s + 0.5))));
+}
+
+class ProgressBar::Painter {
+ public:
+  explicit Painter(const Progress& progress) : progress_(progress), thread_([this] { paint(); }) {}
+  Painter(const Painter&) = delete;
+  Painter& operator=(const Painter&) = delete;
+  ~Painter() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+
+ private:
+  void paint() {
+    std::unique_lock lock(mutex_);
+    Phase phase = Phase::probe;
+    auto began = std::chrono::steady_clock::now();
+    std::size_t width = 0;
+    // The first look comes late, so that a short run prints nothing at all.
+    while (!changed_.wait_for(lock, 150ms, [this] { return stop_; })) {
+      const Phase now = progress_.phase.load(std::memory_order_relaxed);
+      if (now != phase) {
+        phase = now;
+        began = std::chrono::steady_clock::now();
+      }
+      const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - began;
+      std::string line =
+          progress_line(phase, progress_.done_bytes.load(std::memory_order_relaxed),
+                        progress_.total_bytes.load(std::memory_order_relaxed), elapsed.count());
+      const std::size_t size = line.size();
+      line.resize(std::max(size, width), ' ');
+      width = size;
+      static_cast<void>(std::fprintf(stderr, "\r%s", line.c_str()));
+      static_cast<void>(std::fflush(stderr));
+    }
+    if (width != 0) static_cast<void>(std::fprintf(stderr, "\r%*s\r", static_cast<int>(width), ""));
+  }
+
+  const Progress& progress_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
+ProgressBar::ProgressBar(const Progress& progress, ProgressMode mode) {
+  const bool wanted = mode == ProgressMode::always ||
+                      (mode == ProgressMode::automatic && ::isatty(STDERR_FILENO) == 1);
+  if (wanted) painter_ = std::make_unique<Painter>(progress);
+}
+
+ProgressBar::~ProgressBar() = default;
+
+}  // namespace sqlbk::tool
