@@ -19,7 +19,7 @@ class BareStrategy final : public CopyStrategy {
   std::string_view summary() const noexcept override {
     return "the bytes of main and WAL or journal, proven only if nobody writes meanwhile";
   }
-  StrategyTraits traits() const noexcept override { return {.can_deliver_wal = true}; }
+  StrategyTraits traits() const noexcept override { return {.can_deliver_wal = true, .is_mover = true}; }
 
   Suitability probe(const SourceFacts& facts) const override {
     if (facts.names_super_journal && facts.journal_state == format::JournalState::active) {

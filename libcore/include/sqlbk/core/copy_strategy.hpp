@@ -21,6 +21,7 @@ struct StrategyTraits {
   bool opens_with_sqlite = false;    // a SQLite connection to the source
   bool handles_live_writer = false;  // a copy succeeds while others write
   bool can_deliver_wal = false;      // main and -wal unmerged
+  bool is_mover = false;             // a mover alone, without a promise about live sources
 };
 
 struct Suitability {
