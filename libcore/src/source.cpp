@@ -86,16 +86,20 @@ format::ParsedWalHeader read_wal_header(const LiveFiles& files) {
 
 std::optional<format::WalIndexHeader> read_live_wal_index(const LiveFiles& files) {
   if (!files.has(SourceFile::shm)) return std::nullopt;
+  const auto somebody_attached = [&files] {
+    return conflicting_lock(files.fd_of(SourceFile::shm), format::kWalDmsLockByte, 1, false,
+                            files.path_of(SourceFile::shm))
+        .has_value();
+  };
   // A commit may be changing the header under us; it takes well under a microsecond.
   for (int i = 0; i < kHeaderTries; ++i) {
+    // Before and after: what was left behind by connections that are gone means nothing, and the
+    // first new one locks before it rebuilds.
+    if (!somebody_attached()) return std::nullopt;
     std::array<std::byte, format::kWalIndexHeaderSizeBytes> bytes{};
     const std::size_t got = files.read(SourceFile::shm, bytes, 0);
     const auto parsed = format::parse_wal_index_header(format::Bytes(bytes).first(got));
-    // Asked after the read: without a connection the content means nothing.
-    if (!conflicting_lock(files.fd_of(SourceFile::shm), format::kWalDmsLockByte, 1, false,
-                          files.path_of(SourceFile::shm))) {
-      return std::nullopt;
-    }
+    if (!somebody_attached() || !files.is_current(SourceFile::shm)) return std::nullopt;
     if (parsed) return *parsed;
     std::this_thread::sleep_for(100us);
   }
