@@ -28,6 +28,17 @@ std::chrono::nanoseconds granularity_of(const SourceFacts& facts) {
   return facts.file_system.timestamp_granularity;
 }
 
+// A write from now on gets another ctime than this one: the clock, cut as the file system cuts it,
+// is past it.
+bool has_ticked_past(std::int64_t ctime_ns, std::chrono::nanoseconds granularity) {
+  const std::int64_t now = coarse_now_ns();
+  return now - now % granularity.count() > ctime_ns;
+}
+
+bool is_far_ahead(std::int64_t ctime_ns) {
+  return ctime_ns - coarse_now_ns() > kFarAhead.count();
+}
+
 }  // namespace
 
 QuietProof::QuietProof(LiveFiles& files, RunContext& context) : files_(files), context_(context) {
@@ -67,8 +78,7 @@ void QuietProof::finish() {
     if (!a->same_file(*b)) changed(quoted(path) + " was replaced");
     if (!a->unchanged(*b)) changed(quoted(path) + " was written to");
     // A stamp from the future (the clock was set back) could come true during the window.
-    if (a->ctime_ns > coarse_now_ns() - granularity_of(facts_).count() &&
-        a->ctime_ns - coarse_now_ns() < kFarAhead.count()) {
+    if (!has_ticked_past(a->ctime_ns, granularity_of(facts_)) && !is_far_ahead(a->ctime_ns)) {
       changed("the clock does not tell writes to " + quoted(path) + " apart");
     }
   }
@@ -92,13 +102,11 @@ QuietProof::Seen QuietProof::look() {
 void QuietProof::wait_for_tick(const Seen& seen) {
   facts_.file_system = file_system_of(files_.fd_of(SourceFile::main), files_.main_path());
   facts_.main = files_.stat(SourceFile::main);
-  const std::int64_t granularity = granularity_of(facts_).count();
+  const std::chrono::nanoseconds granularity = granularity_of(facts_);
   for (const std::optional<FileStat>& file : seen.files) {
     if (!file) continue;
-    while (true) {
-      const std::int64_t ahead = file->ctime_ns + granularity - coarse_now_ns();
-      if (ahead < 0 || ahead > kFarAhead.count()) break;
-      context_.sleep_for(std::chrono::milliseconds(1 + ahead / 1'000'000));
+    while (!has_ticked_past(file->ctime_ns, granularity) && !is_far_ahead(file->ctime_ns)) {
+      context_.sleep_for(1ms);
     }
   }
 }

@@ -20,25 +20,25 @@ struct Row {
   std::chrono::nanoseconds granularity;
 };
 
-// A clock tick is at most 10 ms (CONFIG_HZ=100); the kernel stamps files with the tick's time.
-constexpr std::chrono::nanoseconds kTick = 10ms;
+// The kernel stamps files with the time of the last tick, or finer; the file system keeps it whole.
+constexpr std::chrono::nanoseconds kWhole = 1ns;
 constexpr std::chrono::nanoseconds kCoarse = 2s;
 
 // Magic numbers: statfs(2) and linux/magic.h.
 constexpr std::array kRows{
-    Row{0xef53, "ext4", FileSystemKind::local, kTick},
-    Row{0x58465342, "xfs", FileSystemKind::local, kTick},
-    Row{0x9123683e, "btrfs", FileSystemKind::local, kTick},
-    Row{0x01021994, "tmpfs", FileSystemKind::local, kTick},
-    Row{0x858458f6, "ramfs", FileSystemKind::local, kTick},
-    Row{0xf2f52010, "f2fs", FileSystemKind::local, kTick},
-    Row{0x2fc12fc1, "zfs", FileSystemKind::local, kTick},
-    Row{0xca451a4e, "bcachefs", FileSystemKind::local, kTick},
-    Row{0x3153464a, "jfs", FileSystemKind::local, kTick},
-    Row{0x794c7630, "overlayfs", FileSystemKind::overlay, kTick},
+    Row{0xef53, "ext4", FileSystemKind::local, kWhole},
+    Row{0x58465342, "xfs", FileSystemKind::local, kWhole},
+    Row{0x9123683e, "btrfs", FileSystemKind::local, kWhole},
+    Row{0x01021994, "tmpfs", FileSystemKind::local, kWhole},
+    Row{0x858458f6, "ramfs", FileSystemKind::local, kWhole},
+    Row{0xf2f52010, "f2fs", FileSystemKind::local, kWhole},
+    Row{0x2fc12fc1, "zfs", FileSystemKind::local, kWhole},
+    Row{0xca451a4e, "bcachefs", FileSystemKind::local, kWhole},
+    Row{0x3153464a, "jfs", FileSystemKind::local, kWhole},
+    Row{0x794c7630, "overlayfs", FileSystemKind::overlay, kWhole},
     Row{0x52654973, "reiserfs", FileSystemKind::local, kCoarse},
     Row{0x3434, "nilfs", FileSystemKind::local, kCoarse},
-    Row{0x7366746e, "ntfs3", FileSystemKind::local, kTick},
+    Row{0x7366746e, "ntfs3", FileSystemKind::local, kWhole},
     Row{0x4d44, "vfat", FileSystemKind::local, kCoarse},
     Row{0x2011bab0, "exfat", FileSystemKind::local, kCoarse},
     Row{0x9660, "iso9660", FileSystemKind::local, kCoarse},

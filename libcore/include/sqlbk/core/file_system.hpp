@@ -16,8 +16,8 @@ enum class FileSystemKind {
 struct FileSystem {
   std::string name;
   FileSystemKind kind = FileSystemKind::local;
-  // Two writes further apart than this have different times.
-  std::chrono::nanoseconds timestamp_granularity{0};
+  // What the file system cuts the kernel's time stamps to; 1 ns: it keeps them whole.
+  std::chrono::nanoseconds timestamp_granularity{1};
 };
 
 // From f_type of statfs(2).
