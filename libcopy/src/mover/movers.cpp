@@ -12,7 +12,7 @@ MoverLadder best_movers() {
   return ladder;
 }
 
-MoverLadder only(MakeMover make) {
+MoverLadder only(const MoverFactory& make) {
   MoverLadder ladder;
   ladder.push_back(make());
   return ladder;
