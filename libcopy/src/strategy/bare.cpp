@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "quiet_proof.hpp"
+#include "source_changed.hpp"
 #include "source_mover.hpp"
 #include "sqlbk/core/error.hpp"
 #include "wal_part.hpp"
@@ -19,7 +20,9 @@ class BareStrategy final : public CopyStrategy {
   std::string_view summary() const noexcept override {
     return "the bytes of main and WAL or journal, proven only if nobody writes meanwhile";
   }
-  StrategyTraits traits() const noexcept override { return {.can_deliver_wal = true, .is_mover = true}; }
+  StrategyTraits traits() const noexcept override {
+    return {.can_deliver_wal = true, .is_mover = true};
+  }
 
   Suitability probe(const SourceFacts& facts) const override {
     if (facts.names_super_journal && facts.journal_state == format::JournalState::active) {
@@ -70,7 +73,10 @@ class BareStrategy final : public CopyStrategy {
     }
     if (hot) require_whole(mover.move_journal(), *facts.journal, files, SourceFile::journal);
     proof.finish();
-    if (image.has_wal()) judge_unlocked_wal(image, index, files.given_path(), context, report);
+    if (image.has_wal()) {
+      const WalScan scan = scan_wal(image.wal_fd(), image.wal_path(), context);
+      judge_wal(image, scan, index, files.given_path(), report);
+    }
     report.strategy = mover.mover_used().empty() ? name_ : mover.mover_used();
     report.verdict = hot ? Verdict::recovered : Verdict::at_rest;
     report.assumptions = proof.assumptions();
@@ -104,10 +110,7 @@ class BareStrategy final : public CopyStrategy {
 
   static void require_whole(std::uint64_t moved, const FileStat& expected, const LiveFiles& files,
                             SourceFile file) {
-    if (moved == expected.size_bytes) return;
-    throw Error(Errc::source_changed,
-                quoted(files.path_of(file)) + " changed its size while it was copied")
-        .with_path(files.given_path());
+    if (moved != expected.size_bytes) throw_changed(files, "the size of " + files.path_of(file));
   }
 
   std::string name_;

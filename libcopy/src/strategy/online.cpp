@@ -7,6 +7,7 @@
 #include "lock_budget.hpp"
 #include "quiet_proof.hpp"
 #include "shared_guard.hpp"
+#include "source_changed.hpp"
 #include "source_connection.hpp"
 #include "sqlbk/core/error.hpp"
 
@@ -94,9 +95,7 @@ class OnlineStrategy final : public CopyStrategy {
     if (facts.uses_wal() && is_readable_as_immutable(facts)) {
       QuietProof proof(files, context);
       if (!is_readable_as_immutable(proof.facts())) {
-        throw Error(Errc::source_changed, "the source " + quoted(files.given_path()) +
-                                              " came to life while it was copied")
-            .with_path(files.given_path());
+        throw_changed(files, "somebody opened it");
       }
       back_up(files, target, context, report, sqlite::OpenMode::immutable);
       proof.finish();

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <ctime>
 
+#include "source_changed.hpp"
 #include "sqlbk/core/error.hpp"
 
 namespace sqlbk::copy {
@@ -62,7 +63,7 @@ QuietProof::QuietProof(LiveFiles& files, RunContext& context) : files_(files), c
     check_locks();
     return;
   }
-  changed("its files do not hold still");
+  throw_changed(files_, "its files do not hold still");
 }
 
 void QuietProof::finish() {
@@ -72,17 +73,17 @@ void QuietProof::finish() {
     const auto& a = before_.files[f];
     const auto& b = after.files[f];
     if (a.has_value() != b.has_value()) {
-      changed(quoted(path) + (b ? " has appeared" : " has gone"));
+      throw_changed(files_, quoted(path) + (b ? " has appeared" : " has gone"));
     }
     if (!a) continue;
-    if (!a->same_file(*b)) changed(quoted(path) + " was replaced");
-    if (!a->unchanged(*b)) changed(quoted(path) + " was written to");
+    if (!a->same_file(*b)) throw_changed(files_, quoted(path) + " was replaced");
+    if (!a->unchanged(*b)) throw_changed(files_, quoted(path) + " was written to");
     // A stamp from the future (the clock was set back) could come true during the window.
     if (!has_ticked_past(a->ctime_ns, granularity_of(facts_)) && !is_far_ahead(a->ctime_ns)) {
-      changed("the clock does not tell writes to " + quoted(path) + " apart");
+      throw_changed(files_, "the clock does not tell writes to " + quoted(path) + " apart");
     }
   }
-  if (before_.counters != after.counters) changed("the header has changed");
+  if (before_.counters != after.counters) throw_changed(files_, "the header has changed");
   check_locks();
 }
 
@@ -92,7 +93,7 @@ QuietProof::Seen QuietProof::look() {
   for (std::size_t f = 0; f < kProvenFiles.size(); ++f) {
     seen.files[f] = files_.stat_by_path(kProvenFiles[f]);
     if (!files_.is_current(kProvenFiles[f])) {
-      changed(quoted(files_.path_of(kProvenFiles[f])) + " was replaced");
+      throw_changed(files_, quoted(files_.path_of(kProvenFiles[f])) + " was replaced");
     }
   }
   static_cast<void>(files_.read(SourceFile::main, seen.counters, kCountersOffset));
@@ -134,12 +135,6 @@ void QuietProof::check_locks() {
                   std::to_string(locks.writer->pid) +
                   " holds a write lock and keeps no journal that shows whether a transaction is "
                   "under way")
-      .with_path(files_.given_path());
-}
-
-void QuietProof::changed(const std::string& what) const {
-  throw Error(Errc::source_changed,
-              "the source " + quoted(files_.given_path()) + " changed while it was copied: " + what)
       .with_path(files_.given_path());
 }
 

@@ -38,7 +38,6 @@ class QuietProof {
   Seen look();
   void wait_for_tick(const Seen& seen);
   void check_locks();
-  [[noreturn]] void changed(const std::string& what) const;
 
   LiveFiles& files_;
   RunContext& context_;

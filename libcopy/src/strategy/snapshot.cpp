@@ -1,17 +1,14 @@
 #include "snapshot.hpp"
 
-#include <array>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "lock_budget.hpp"
+#include "locked_copy.hpp"
 #include "shared_guard.hpp"
+#include "source_changed.hpp"
 #include "source_connection.hpp"
-#include "source_mover.hpp"
 #include "sqlbk/core/error.hpp"
-#include "sqlbk/core/fold.hpp"
-#include "wal_part.hpp"
 
 namespace sqlbk::copy {
 namespace {
@@ -21,54 +18,6 @@ using namespace std::chrono_literals;
 // How long a busy owner is waited for before the read transaction begins.
 constexpr std::chrono::milliseconds kPatience = 5s;
 constexpr int kAttempts = 5;
-
-Error source_changed(const LiveFiles& files, const std::string& what) {
-  return Error(Errc::source_changed,
-               "the source " + quoted(files.given_path()) + " changed while it was copied: " + what)
-      .with_path(files.given_path());
-}
-
-using WalHeaderBytes = std::array<std::byte, format::kWalHeaderSizeBytes>;
-
-// The header of the `-wal` that the path names now; nullopt: none, or shorter than a header.
-std::optional<WalHeaderBytes> wal_header_by_path(LiveFiles& files) {
-  files.refresh(SourceFile::wal);
-  WalHeaderBytes bytes{};
-  if (files.read(SourceFile::wal, bytes, 0) < bytes.size()) return std::nullopt;
-  if (!files.is_current(SourceFile::wal)) return std::nullopt;
-  return bytes;
-}
-
-// What is on disk and in the wal-index at the start of the copy, in step with each other.
-struct WalStart {
-  std::optional<WalHeaderBytes> header;
-  format::WalIndexHeader index;
-  // The index's generation is the one whose header is on disk. Otherwise the wal-index was
-  // restarted (mxFrame 0) and nothing of the file counts: main is complete.
-  bool in_step = false;
-};
-
-WalStart read_wal_start(LiveFiles& files, RunContext& context) {
-  constexpr int kTries = 1000;
-  for (int i = 0; i < kTries; ++i) {
-    WalStart start;
-    start.header = wal_header_by_path(files);
-    files.refresh(SourceFile::shm);
-    const LiveIndex index = read_live_wal_index(files);
-    if (!index) {
-      throw source_changed(files, "its wal-index cannot be read")
-          .with_hint("try again, or use --strategy auto");
-    }
-    start.index = *index;
-    const format::ParsedWalHeader header =
-        format::parse_wal_header(start.header ? format::Bytes(*start.header) : format::Bytes());
-    start.in_step = header && header->salt == index->salt;
-    if (start.in_step || index->mx_frame == 0) return start;
-    context.tick();
-    std::this_thread::sleep_for(100us);
-  }
-  throw source_changed(files, "the WAL and its index do not come into step");
-}
 
 class SnapshotStrategy final : public CopyStrategy {
  public:
@@ -128,77 +77,19 @@ class SnapshotStrategy final : public CopyStrategy {
     files.refresh_sidecars();
     const bool is_wal = connection.journal_mode() == "wal";
     if (is_wal != files.has(SourceFile::wal) || is_wal != guard.has_value()) {
-      throw source_changed(files, "its journal mode");
+      throw_changed(files, "its journal mode");
     }
-    if (!files.is_current(SourceFile::main)) throw source_changed(files, "it was replaced");
-    SourceMover mover(files, target, movers_, context, report);
+    if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
+    LockedCopy locked(files, target, movers_, context, report);
     if (is_wal) {
-      copy_wal_mode(files, target, mover, context, report);
+      locked.copy_wal_mode(true);
     } else {
-      copy_rollback_mode(files, mover);
+      locked.copy_rollback_mode();
     }
-    if (!files.is_current(SourceFile::main)) throw source_changed(files, "it was replaced");
+    if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
     connection.close();
-    report.strategy = mover.mover_used().empty() ? name_ : "snapshot+" + mover.mover_used();
+    report.strategy = locked.mover_used().empty() ? name_ : "snapshot+" + locked.mover_used();
     report.verdict = Verdict::snapshot;
-  }
-
-  // docs/consistency.md, "snapshot, WAL mode", has the argument.
-  void copy_wal_mode(LiveFiles& files, StagedTarget& target, SourceMover& mover,
-                     RunContext& context, Report& report) {
-    StagedImage& image = target.image();
-    const WalStart start = read_wal_start(files, context);
-    const FileStat main_before = files.stat(SourceFile::main);
-    static_cast<void>(mover.move_main());  // may be shortened under us; the WAL says its size
-    if (start.in_step) static_cast<void>(mover.move_wal());
-    const std::optional<WalHeaderBytes> end = wal_header_by_path(files);
-    if (start.in_step && end == start.header) {
-      take_wal(image, start, context, report, files);
-      return;
-    }
-    // The WAL was reset inside our transaction, or just before: that needs all of the generation in
-    // main and our reader on read-lock 0, which keeps everybody from writing to main.
-    if (start.index.backfilled_frames < start.index.mx_frame) {
-      throw source_changed(files, "its WAL was reset in spite of our read mark");
-    }
-    if (!main_before.unchanged(files.stat(SourceFile::main))) {
-      throw source_changed(files, "its main file was written in spite of our read lock");
-    }
-    if (image.has_wal()) image.discard_wal();
-    report.facts.emplace_back("wal_reset_during_copy", "true");
-  }
-
-  static void take_wal(StagedImage& image, const WalStart& start, RunContext& context,
-                       Report& report, const LiveFiles& files) {
-    const WalScan scan = scan_wal(image.wal_fd(), image.wal_path(), context);
-    report_wal(scan, start.index, report);
-    if (!scan.header || scan.header->salt != start.index.salt) {
-      throw source_changed(files, "its WAL is not the one that was read at the start");
-    }
-    if (scan.committed.frames >= start.index.mx_frame) {
-      image.wal_prefix = scan.committed;
-      return;
-    }
-    // Bug Z: the index vouches for what the checksums do not.
-    image.wal_prefix = prefix_vouched_by_index(image.wal_fd(), image.wal_path(), *scan.header,
-                                               start.index.mx_frame, start.index.size_pages);
-    report.warnings.emplace_back(
-        "the owner's SQLite committed frames without checksums (a bug fixed in SQLite 3.50); they "
-        "were taken by the wal-index. A crash of the owner now would lose them in the source");
-  }
-
-  // SHARED keeps every rollback-mode writer out of main; only a WAL could be written around it.
-  void copy_rollback_mode(LiveFiles& files, SourceMover& mover) {
-    const FileStat before = files.stat(SourceFile::main);
-    if (read_journal_state(files) == format::JournalState::active && !lock_state(files).reserved) {
-      throw source_changed(files, "it has a hot journal");
-    }
-    static_cast<void>(mover.move_main());
-    if (files.stat_by_path(SourceFile::wal)) throw source_changed(files, "a -wal file appeared");
-    // Sees owners whose locks the kernel does not know.
-    if (!before.unchanged(files.stat(SourceFile::main))) {
-      throw source_changed(files, "its main file was written in spite of our read lock");
-    }
   }
 
   std::string name_;

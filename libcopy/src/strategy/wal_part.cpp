@@ -24,9 +24,8 @@ void report_wal(const WalScan& scan, const LiveIndex& index, Report& report) {
   if (index) report.facts.emplace_back("wal_index_mx_frame", std::to_string(index->mx_frame));
 }
 
-void judge_unlocked_wal(StagedImage& image, const LiveIndex& index, const std::string& source,
-                        RunContext& context, Report& report) {
-  const WalScan scan = scan_wal(image.wal_fd(), image.wal_path(), context);
+void judge_wal(StagedImage& image, const WalScan& scan, const LiveIndex& index,
+               const std::string& source, Report& report) {
   report_wal(scan, index, report);
   if (!scan.header) {
     image.discard_wal();

@@ -6,7 +6,6 @@
 
 #include "sqlbk/core/fold.hpp"
 #include "sqlbk/core/report.hpp"
-#include "sqlbk/core/run_context.hpp"
 #include "sqlbk/core/staged_image.hpp"
 #include "sqlbk/format/wal_index.hpp"
 
@@ -23,8 +22,8 @@ void report_wal(const WalScan& scan, const LiveIndex& index, Report& report);
 
 // Without a lock: the committed prefix of the image's WAL must reach the index's mxFrame, or,
 // without an index, no frame with zero salts may follow the valid prefix (bug Z). Sets the image's
-// wal_prefix. Throws frames_without_checksum.
-void judge_unlocked_wal(StagedImage& image, const LiveIndex& index, const std::string& source,
-                        RunContext& context, Report& report);
+// wal_prefix, or drops a WAL without a valid header. Throws frames_without_checksum.
+void judge_wal(StagedImage& image, const WalScan& scan, const LiveIndex& index,
+               const std::string& source, Report& report);
 
 }  // namespace sqlbk::copy

@@ -1,0 +1,103 @@
+#include "locked_copy.hpp"
+
+#include <thread>
+
+#include "source_changed.hpp"
+#include "sqlbk/core/error.hpp"
+#include "sqlbk/core/fold.hpp"
+#include "wal_header_file.hpp"
+#include "wal_part.hpp"
+
+namespace sqlbk::copy {
+
+using namespace std::chrono_literals;
+
+// What is on disk and in the wal-index at the start of the copy, in step with each other.
+struct LockedCopy::WalStart {
+  std::optional<WalHeaderBytes> header;
+  LiveIndex index;
+  // The file's generation is the one that counts. Otherwise the wal-index was restarted (mxFrame 0)
+  // or there is no header, and main is complete without the WAL.
+  bool in_step = false;
+};
+
+LockedCopy::WalStart LockedCopy::read_wal_start(bool somebody_attached) {
+  constexpr int kTries = 1000;
+  for (int i = 0; i < kTries; ++i) {
+    WalStart start;
+    start.header = wal_header_by_path(files_);
+    files_.refresh(SourceFile::shm);
+    start.index = read_live_wal_index(files_);
+    if (!start.index && somebody_attached) throw_changed(files_, "its wal-index cannot be read");
+    const format::ParsedWalHeader header = parse(start.header);
+    start.in_step = header && (!start.index || header->salt == start.index->salt);
+    if (start.in_step || !start.index || start.index->mx_frame == 0) return start;
+    context_.tick();
+    std::this_thread::sleep_for(100us);
+  }
+  throw_changed(files_, "the WAL and its index do not come into step");
+}
+
+void LockedCopy::copy_wal_mode(bool somebody_attached) {
+  const WalStart start = read_wal_start(somebody_attached);
+  const FileStat main_before = files_.stat(SourceFile::main);
+  static_cast<void>(mover_.move_main());  // may be shortened under us; the WAL says its size
+  if (start.in_step) static_cast<void>(mover_.move_wal());
+  if (start.in_step && wal_header_by_path(files_) == start.header) {
+    take_wal(start);
+  } else {
+    take_main_alone(start, main_before);
+  }
+}
+
+void LockedCopy::take_wal(const WalStart& start) {
+  StagedImage& image = target_.image();
+  const WalScan scan = scan_wal(image.wal_fd(), image.wal_path(), context_);
+  if (!scan.header || scan.header->salt != parse(start.header)->salt) {
+    throw_changed(files_, "its WAL is not the one that was read at the start");
+  }
+  if (!start.index) {
+    judge_wal(image, scan, {}, files_.given_path(), report_);
+    return;
+  }
+  report_wal(scan, start.index, report_);
+  if (scan.committed.frames >= start.index->mx_frame) {
+    image.wal_prefix = scan.committed;
+    return;
+  }
+  // Bug Z: the index vouches for what the checksums do not.
+  image.wal_prefix = prefix_vouched_by_index(image.wal_fd(), image.wal_path(), *scan.header,
+                                             start.index->mx_frame, start.index->size_pages);
+  report_.warnings.emplace_back(
+      "the owner's SQLite committed frames without checksums (a bug fixed in SQLite 3.50); they "
+      "were taken by the wal-index. A crash of the owner now would lose them in the source");
+}
+
+// The WAL was reset inside our lock, or just before: that needs all of the generation in main and
+// our reader on read-lock 0, which keeps everybody from writing to main.
+void LockedCopy::take_main_alone(const WalStart& start, const FileStat& main_before) {
+  if (start.index && start.index->backfilled_frames < start.index->mx_frame) {
+    throw_changed(files_, "its WAL was reset in spite of our read lock");
+  }
+  if (!main_before.unchanged(files_.stat(SourceFile::main))) {
+    throw_changed(files_, "its main file was written in spite of our read lock");
+  }
+  if (target_.image().has_wal()) target_.image().discard_wal();
+  report_.facts.emplace_back("wal_reset_during_copy", start.in_step ? "true" : "false");
+}
+
+// SHARED keeps every rollback-mode writer out of main; only a WAL could be written around it.
+void LockedCopy::copy_rollback_mode() {
+  const FileStat before = files_.stat(SourceFile::main);
+  if (read_journal_state(files_) == format::JournalState::active && !lock_state(files_).reserved) {
+    throw_changed(files_, "it has a hot journal");
+  }
+  if (mover_.move_main() != before.size_bytes) throw_changed(files_, "its size");
+  if (files_.stat_by_path(SourceFile::wal)) throw_changed(files_, "a -wal file appeared");
+  // Sees owners whose locks the kernel does not know.
+  if (!before.unchanged(files_.stat(SourceFile::main))) {
+    throw_changed(files_, "its main file was written in spite of our read lock");
+  }
+}
+
+}  // namespace sqlbk::copy
