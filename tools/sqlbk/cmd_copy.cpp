@@ -2,6 +2,8 @@
 #include <iostream>
 #include <optional>
 #include <sstream>
+#include <string_view>
+#include <utility>
 
 #include <boost/program_options.hpp>
 #include <nlohmann/json.hpp>
@@ -94,7 +96,7 @@ std::optional<bool> toggle(const po::variables_map& given, const char* yes, cons
 std::vector<std::string> split_steps(const std::vector<std::string>& lists) {
   std::vector<std::string> steps;
   for (const std::string& list : lists) {
-    std::istringstream words(list);
+    std::istringstream words(list + ',');
     for (std::string step; std::getline(words, step, ',');) {
       if (step.empty())
         throw Error(Errc::usage, "--then has an empty step in " + sqlbk::quoted(list));
@@ -237,16 +239,19 @@ LogSink make_log_sink(LogLevel most) {
   };
 }
 
+nlohmann::json result_json(const Report& report, bool dry_run, int exit_code,
+                           nlohmann::json error) {
+  nlohmann::json object = to_json(report);
+  object["command"] = "copy";
+  object["version"] = SQLBK_VERSION;
+  object["dry_run"] = dry_run;
+  object["exit_code"] = exit_code;
+  object["error"] = std::move(error);
+  return object;
+}
+
 void print_result(const CopyCommand& command, const Report& report) {
-  if (command.json) {
-    nlohmann::json object = to_json(report);
-    object["command"] = "copy";
-    object["version"] = SQLBK_VERSION;
-    object["dry_run"] = command.dry_run;
-    object["exit_code"] = 0;
-    object["error"] = nullptr;
-    print_json(std::cout, object);
-  }
+  if (command.json) print_json(std::cout, result_json(report, command.dry_run, 0, nullptr));
   if (!command.json && command.dry_run) {
     std::cout << "would copy " << report.source << " to " << report.destination << '\n';
     for (const std::string& line : report.decisions) std::cout << "  " << line << '\n';
@@ -262,60 +267,51 @@ void print_result(const CopyCommand& command, const Report& report) {
             << "Backed up " << report.source << " to " << report.destination << '\n';
 }
 
-int run_command(const CopyCommand& command, const Registry& registry) {
+void run_command(const CopyCommand& command, const Registry& registry, Report& report) {
   static CancelToken cancel;
   cancel_on_signals(cancel);
-  Report report;
-  try {
-    Pipeline pipeline = Pipeline::build(command.request, registry);
-    Progress progress;
-    RunContext context(progress, cancel);
-    context.log_sink = make_log_sink(command.log_level);
-    if (command.deadline) context.deadline = *command.deadline;
-    {
-      const ProgressBar bar(progress, command.progress);
-      if (command.dry_run) {
-        pipeline.plan(context, report);
-      } else {
-        pipeline.run(context, report);
-      }
+  Pipeline pipeline = Pipeline::build(command.request, registry);
+  Progress progress;
+  RunContext context(progress, cancel);
+  context.log_sink = make_log_sink(command.log_level);
+  if (command.deadline) context.deadline = *command.deadline;
+  {
+    const ProgressBar bar(progress, command.progress);
+    if (command.dry_run) {
+      pipeline.plan(context, report);
+    } else {
+      pipeline.run(context, report);
     }
-    print_result(command, report);
-    return 0;
-  } catch (const Error& error) {
-    if (!command.json) throw;
-    nlohmann::json object = to_json(report);
-    object["command"] = "copy";
-    object["version"] = SQLBK_VERSION;
-    object["dry_run"] = command.dry_run;
-    object["verdict"] = to_string(Verdict::none);
-    object["exit_code"] = errc_info(error.code()).exit_code;
-    object["error"] = to_json(error);
-    print_json(std::cout, object);
-    print_error(std::cerr, error);
-    return errc_info(error.code()).exit_code;
   }
+  print_result(command, report);
+}
+
+// Whether the flag is given, also where the command line cannot be understood as a whole.
+bool has_flag(const std::vector<std::string>& arguments, std::string_view flag) {
+  for (const std::string& argument : arguments) {
+    if (argument == flag) return true;
+    if (argument == "--") break;
+  }
+  return false;
 }
 
 }  // namespace
 
 int run_copy(const std::vector<std::string>& arguments, const Registry& registry) {
-  bool json = false;
+  Report report;
   try {
     const po::variables_map given = parse(arguments);
     if (given.count("help") != 0) {
       print_help(std::cout);
       return 0;
     }
-    json = given.count("json") != 0;
-    return run_command(interpret(given), registry);
+    run_command(interpret(given), registry, report);
+    return 0;
   } catch (const Error& error) {
-    if (json) {
-      print_json(std::cout, {{"command", "copy"},
-                             {"version", SQLBK_VERSION},
-                             {"verdict", "none"},
-                             {"exit_code", errc_info(error.code()).exit_code},
-                             {"error", to_json(error)}});
+    if (has_flag(arguments, "--json")) {
+      report.verdict = Verdict::none;
+      print_json(std::cout, result_json(report, has_flag(arguments, "--dry-run"),
+                                        errc_info(error.code()).exit_code, to_json(error)));
     }
     throw;
   }
