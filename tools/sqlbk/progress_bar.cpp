@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdio>
 #include <mutex>
+#include <sys/ioctl.h>
 #include <thread>
 #include <unistd.h>
 
@@ -24,25 +25,38 @@ ProgressMode parse_progress_mode(const std::string& text) {
 }
 
 std::string progress_line(Phase phase, std::uint64_t done_bytes, std::uint64_t total_bytes,
-                          double elapsed_s) {
-  constexpr std::size_t kWidth = 24;
-  std::string line(to_string(phase));
-  line.resize(8, ' ');
-  if (total_bytes == 0) return line + "...";
+                          double elapsed_s, std::size_t columns) {
+  constexpr std::size_t kMostBar = 24;
+  std::string left(to_string(phase));
+  left.resize(8, ' ');
+  if (total_bytes == 0) return left + "...";
   // A second attempt, or a file that grows, may go beyond what was expected.
   const double share =
       std::min(1.0, static_cast<double>(done_bytes) / static_cast<double>(total_bytes));
-  const auto filled = static_cast<std::size_t>(share * kWidth);
-  line += '[' + std::string(filled, '=') + std::string(kWidth - filled, ' ') + "] " +
-          std::to_string(static_cast<int>(share * 100)) + " %  " + format_bytes(done_bytes) +
-          " of " + format_bytes(total_bytes);
-  if (elapsed_s < 0.2 || done_bytes == 0) return line;
-  const double rate = static_cast<double>(done_bytes) / elapsed_s;
-  line += "  " + format_bytes(static_cast<std::uint64_t>(rate)) + "/s";
-  if (done_bytes >= total_bytes) return line;
-  const double left_s = static_cast<double>(total_bytes - done_bytes) / rate;
-  return line + "  ETA " +
-         format_duration(std::chrono::seconds(std::max(1L, static_cast<long>(left_s + 0.5))));
+  std::string right = std::to_string(static_cast<int>(share * 100)) + " %  " +
+                      format_bytes(done_bytes) + " of " + format_bytes(total_bytes);
+  if (elapsed_s >= 0.2 && done_bytes != 0) {
+    const double rate = static_cast<double>(done_bytes) / elapsed_s;
+    right += "  " + format_bytes(static_cast<std::uint64_t>(rate)) + "/s";
+    if (done_bytes < total_bytes) {
+      const auto left_s = static_cast<long>(static_cast<double>(total_bytes - done_bytes) / rate);
+      right += "  ETA " + format_duration(std::chrono::seconds(left_s + 1));
+    }
+  }
+  // The bar takes what the figures leave; a line that wraps could not be overwritten.
+  const std::size_t taken = left.size() + right.size() + 3;
+  const std::size_t width = columns > taken ? std::min(columns - taken, kMostBar) : 0;
+  const auto filled = static_cast<std::size_t>(share * static_cast<double>(width));
+  const std::string bar =
+      width < 4 ? "" : '[' + std::string(filled, '=') + std::string(width - filled, ' ') + "] ";
+  return (left + bar + right).substr(0, columns);
+}
+
+// What fits on a line of standard error without wrapping; an ordinary terminal if it is none.
+std::size_t terminal_columns() {
+  winsize size{};
+  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
+  return known ? size.ws_col - std::size_t{1} : 79;
 }
 
 class ProgressBar::Painter {
@@ -73,9 +87,9 @@ class ProgressBar::Painter {
         began = std::chrono::steady_clock::now();
       }
       const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - began;
-      std::string line =
-          progress_line(phase, progress_.done_bytes.load(std::memory_order_relaxed),
-                        progress_.total_bytes.load(std::memory_order_relaxed), elapsed.count());
+      std::string line = progress_line(phase, progress_.done_bytes.load(std::memory_order_relaxed),
+                                       progress_.total_bytes.load(std::memory_order_relaxed),
+                                       elapsed.count(), terminal_columns());
       const std::size_t size = line.size();
       line.resize(std::max(size, width), ' ');
       width = size;

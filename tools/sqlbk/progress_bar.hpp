@@ -1,6 +1,8 @@
 // A progress bar on standard error, drawn by a thread that reads the run's atomics.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -27,8 +29,9 @@ class ProgressBar {
   std::unique_ptr<Painter> painter_;
 };
 
-// One line of the bar, without the carriage return. `elapsed_s` is since the phase began.
+// One line of the bar, at most so many columns, without the carriage return. `elapsed_s` is since
+// the phase began.
 std::string progress_line(Phase phase, std::uint64_t done_bytes, std::uint64_t total_bytes,
-                          double elapsed_s);
+                          double elapsed_s, std::size_t columns);
 
 }  // namespace sqlbk::tool
