@@ -9,6 +9,7 @@
 
 #include <boost/filesystem.hpp>
 
+#include "linux/descriptor_table.hpp"
 #include "linux/locks.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/sys.hpp"
@@ -42,6 +43,20 @@ class ParkedDescriptors {
 ParkedDescriptors& parked() {
   static ParkedDescriptors descriptors;
   return descriptors;
+}
+
+void close_or_park(const std::vector<int>& fds) {
+  // The host's locks belong to the host's table: closing drops none of them in one of our own, and
+  // a number parked here would be another file there.
+  const bool is_private = platform::has_private_descriptor_table();
+  for (const int fd : fds) {
+    if (!is_private && platform::process_holds_locks_on(fd)) {
+      parked().park(fd);
+    } else {
+      static_cast<void>(::close(fd));
+    }
+  }
+  if (!is_private) parked().close_what_may_be_closed();
 }
 
 std::string resolve(const std::string& path) {
@@ -97,22 +112,20 @@ LiveFiles::LiveFiles(const std::string& source_path)
     error.with_path(source_path).with_hint("name the database file itself");
     throw error;
   }
-  if (!refresh(SourceFile::main)) {
-    throw Error(Errc::source_missing, "there is no source " + quoted(source_path))
-        .with_path(source_path);
+  try {
+    if (!refresh(SourceFile::main)) {
+      throw Error(Errc::source_missing, "there is no source " + quoted(source_path))
+          .with_path(source_path);
+    }
+    refresh_sidecars();
+  } catch (...) {
+    close_or_park(open_);  // no destructor runs for what was not built
+    throw;
   }
-  refresh_sidecars();
 }
 
 LiveFiles::~LiveFiles() {
-  for (const int fd : open_) {
-    if (platform::process_holds_locks_on(fd)) {
-      parked().park(fd);
-    } else {
-      static_cast<void>(::close(fd));
-    }
-  }
-  parked().close_what_may_be_closed();
+  close_or_park(open_);
 }
 
 std::string LiveFiles::path_of(SourceFile file) const {

@@ -5,10 +5,21 @@
 
 namespace sqlbk::platform {
 
+namespace {
+
+thread_local bool is_private = false;
+
+}  // namespace
+
 bool unshare_descriptor_table() noexcept {
   // Unlike unshare(CLONE_FILES), containers' seccomp profiles let this call through, and it drops
   // the copies of the host's descriptors in the same step. Linux 5.9 and later.
-  return ::close_range(3, ~0U, CLOSE_RANGE_UNSHARE) == 0;
+  is_private = ::close_range(3, ~0U, CLOSE_RANGE_UNSHARE) == 0;
+  return is_private;
+}
+
+bool has_private_descriptor_table() noexcept {
+  return is_private;
 }
 
 }  // namespace sqlbk::platform

@@ -7,4 +7,7 @@ namespace sqlbk::platform {
 // False: the system does not allow it, and nothing was changed.
 bool unshare_descriptor_table() noexcept;
 
+// Whether the calling thread has done so. A thread that it started shares its table, but says no.
+bool has_private_descriptor_table() noexcept;
+
 }  // namespace sqlbk::platform
