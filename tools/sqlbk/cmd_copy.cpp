@@ -10,6 +10,7 @@
 
 #include "command.hpp"
 #include "json_output.hpp"
+#include "plugins.hpp"
 #include "print.hpp"
 #include "progress_bar.hpp"
 #include "signals.hpp"
@@ -30,6 +31,7 @@ struct CopyCommand {
   bool dry_run = false;
   bool json = false;
   bool quiet = false;
+  std::vector<std::string> plugin_files;
 };
 
 po::options_description copy_options() {
@@ -62,6 +64,8 @@ po::options_description copy_options() {
      "longest that an owner who is waiting may be kept waiting by a lock of ours (default: 1s)")
     ("keep-wal", "deliver main and -wal unmerged")
     ("preserve", "keep owner, times and extended attributes of the source, too")
+    ("plugin", po::value<std::vector<std::string>>()->composing()->value_name("FILE"),
+     "load movers and post-steps from this shared library; repeatable; see docs/plugins.md")
     ("force", "replace an existing destination and its sidecars, if nobody has it open")
     ("dry-run", "say what would be done and why, and do nothing")
     ("json", "one JSON object on standard output, errors included")
@@ -206,6 +210,9 @@ CopyCommand interpret(const po::variables_map& given) {
   if (given.count("then") != 0) {
     request.steps = split_steps(given["then"].as<std::vector<std::string>>());
   }
+  if (given.count("plugin") != 0) {
+    command.plugin_files = given["plugin"].as<std::vector<std::string>>();
+  }
   if (given.count("tempdir") != 0) request.target.tempdir = given["tempdir"].as<std::string>();
   request.target.force = given.count("force") != 0;
   request.target.preserve = given.count("preserve") != 0;
@@ -270,7 +277,9 @@ void print_result(const CopyCommand& command, const Report& report) {
 void run_command(const CopyCommand& command, const Registry& registry, Report& report) {
   static CancelToken cancel;
   cancel_on_signals(cancel);
-  Pipeline pipeline = Pipeline::build(command.request, registry);
+  Registry parts = registry;
+  static_cast<void>(load_plugins(command.plugin_files, parts));
+  Pipeline pipeline = Pipeline::build(command.request, parts);
   Progress progress;
   RunContext context(progress, cancel);
   context.log_sink = make_log_sink(command.log_level);

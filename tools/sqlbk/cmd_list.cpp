@@ -5,17 +5,34 @@
 
 #include "command.hpp"
 #include "json_output.hpp"
+#include "plugins.hpp"
 #include "sqlbk/core/error.hpp"
 
 namespace sqlbk::tool {
 namespace {
 
 constexpr const char* kHelp =
-    "usage: sqlbk list [--json]\n\n"
+    "usage: sqlbk list [--json] [--plugin FILE]...\n\n"
     "Lists the copy strategies for 'sqlbk copy --strategy' and the post-steps for '--then',\n"
-    "with what each promises and does.\n";
+    "with what each promises and does; with --plugin also what that plug-in brings.\n";
 
-nlohmann::json list_as_json(const Registry& registry) {
+constexpr std::string_view kPluginIs = "--plugin=";
+
+nlohmann::json as_json(const Plugin& plugin) {
+  nlohmann::json movers = nlohmann::json::array();
+  for (const PluginMover& mover : plugin.movers) {
+    movers.push_back({{"name", mover.name}, {"summary", mover.summary}});
+  }
+  nlohmann::json steps = nlohmann::json::array();
+  for (const PluginStep& step : plugin.steps) steps.push_back(step.name);
+  return {{"file", plugin.path},
+          {"name", plugin.name},
+          {"version", plugin.version},
+          {"movers", movers},
+          {"steps", steps}};
+}
+
+nlohmann::json list_as_json(const Registry& registry, const std::vector<Plugin>& plugins) {
   nlohmann::json strategies = nlohmann::json::array();
   for (const StrategyEntry& entry : registry.strategies()) {
     const std::unique_ptr<CopyStrategy> strategy = entry.make();
@@ -32,7 +49,9 @@ nlohmann::json list_as_json(const Registry& registry) {
     steps.push_back(
         {{"name", entry.name}, {"argument", entry.argument}, {"summary", entry.summary}});
   }
-  return {{"strategies", strategies}, {"steps", steps}};
+  nlohmann::json plugin_list = nlohmann::json::array();
+  for (const Plugin& plugin : plugins) plugin_list.push_back(as_json(plugin));
+  return {{"strategies", strategies}, {"steps", steps}, {"plugins", plugin_list}};
 }
 
 void print_padded(const std::string& name, std::size_t width, std::string_view text) {
@@ -40,7 +59,18 @@ void print_padded(const std::string& name, std::size_t width, std::string_view t
             << text << '\n';
 }
 
-void print_list(const Registry& registry) {
+void print_plugin(const Plugin& plugin, std::size_t width) {
+  std::cout << "\nplug-in " << plugin.name << ' ' << plugin.version << " (" << plugin.path
+            << "):\n";
+  for (const PluginMover& mover : plugin.movers) {
+    print_padded("mover " + mover.name, width, mover.summary);
+  }
+  for (const PluginStep& step : plugin.steps) {
+    print_padded("step " + step.name, width, step.summary);
+  }
+}
+
+void print_list(const Registry& registry, const std::vector<Plugin>& plugins) {
   constexpr std::size_t kWidth = 20;
   std::cout << "strategies (sqlbk copy --strategy NAME):\n";
   for (const StrategyEntry& entry : registry.strategies()) {
@@ -59,27 +89,38 @@ void print_list(const Registry& registry) {
     print_padded(entry.name, kWidth, entry.summary);
     if (!entry.argument.empty()) print_padded("", kWidth, "=" + entry.argument);
   }
+  for (const Plugin& plugin : plugins) print_plugin(plugin, kWidth);
 }
 
 }  // namespace
 
 int run_list(const std::vector<std::string>& arguments, const Registry& registry) {
   bool json = false;
-  for (const std::string& argument : arguments) {
+  std::vector<std::string> plugin_files;
+  for (auto next = arguments.begin(); next != arguments.end(); ++next) {
+    const std::string& argument = *next;
     if (argument == "--help" || argument == "-h") {
       std::cout << kHelp;
       return 0;
     }
-    if (argument != "--json") {
+    if (argument == "--json") {
+      json = true;
+    } else if (argument.starts_with(kPluginIs)) {
+      plugin_files.push_back(argument.substr(kPluginIs.size()));
+    } else if (argument == "--plugin") {
+      if (++next == arguments.end()) throw Error(Errc::usage, "--plugin needs a file");
+      plugin_files.push_back(*next);
+    } else {
       throw Error(Errc::usage, "'sqlbk list' does not know " + sqlbk::quoted(argument))
           .with_hint("see 'sqlbk list --help'");
     }
-    json = true;
   }
+  Registry parts = registry;
+  const std::vector<Plugin> plugins = load_plugins(plugin_files, parts);
   if (json) {
-    print_json(std::cout, list_as_json(registry));
+    print_json(std::cout, list_as_json(parts, plugins));
   } else {
-    print_list(registry);
+    print_list(parts, plugins);
   }
   return 0;
 }
