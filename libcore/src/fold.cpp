@@ -51,11 +51,40 @@ class FrameReader {
   std::size_t have_ = 0;
 };
 
+// SQLite calls a database damaged that a commit makes larger than its frames can have made it
+// (walCheckpoint()); the 65536 bytes are for the lock page, which is never written.
+void require_possible_size(std::uint64_t main_size, const WalPrefix& prefix,
+                           const std::string& main_path) {
+  const std::uint64_t page_size = prefix.header.page_size_bytes;
+  const std::uint64_t wanted = prefix.size_pages * page_size;
+  if (wanted <= main_size + 65536 + prefix.frames * page_size) return;
+  throw Error(Errc::damaged, "the database is damaged: the last commit in its WAL says " +
+                                 std::to_string(prefix.size_pages) + " pages of " +
+                                 std::to_string(page_size) + " bytes, but the file has " +
+                                 std::to_string(main_size) + " bytes and the WAL " +
+                                 std::to_string(prefix.frames) + " frames")
+      .with_path(main_path);
+}
+
+// What SQLite refuses to read (lockBtree() in btree.c): a main file from after the WAL, too.
+void require_header_fits(int main_fd, const std::string& path, std::uint32_t size_pages) {
+  std::array<std::byte, format::kDbHeaderSizeBytes> bytes{};
+  const std::size_t got = read_up_to(main_fd, bytes, 0, path);
+  const format::ParsedDbHeader header = format::parse_db_header(format::Bytes(bytes).first(got));
+  if (!header || !header->has_valid_size() || header->size_pages <= size_pages) return;
+  throw Error(Errc::damaged, "the database is damaged: its header says " +
+                                 std::to_string(header->size_pages) +
+                                 " pages, the last commit in its WAL " + std::to_string(size_pages))
+      .with_path(path);
+}
+
+}  // namespace
+
 // Whether the slot behind the last valid frame carries zero salts, as far as it is there.
-bool slot_has_zero_salts(int fd, const std::string& path, std::uint64_t offset) {
+bool slot_has_zero_salts(int wal_fd, const std::string& path, std::uint64_t offset) {
   constexpr std::size_t kSaltOffset = 8;
   std::array<std::byte, format::kWalFrameHeaderSizeBytes> bytes{};
-  const std::size_t got = read_up_to(fd, bytes, offset, path);
+  const std::size_t got = read_up_to(wal_fd, bytes, offset, path);
   if (got == 0) return false;
   // A slot cut off inside its salts may be anything: suspect, unless a byte there says otherwise.
   const std::size_t end = std::min<std::size_t>(got, 16);
@@ -64,8 +93,6 @@ bool slot_has_zero_salts(int fd, const std::string& path, std::uint64_t offset) 
   }
   return got > kSaltOffset;
 }
-
-}  // namespace
 
 WalScan scan_wal(int wal_fd, const std::string& path, RunContext& context) {
   WalScan scan;
@@ -119,8 +146,12 @@ void fold_wal(int wal_fd, const std::string& wal_path, const WalPrefix& prefix, 
     cut_to_header_size(main_fd, main_path);
     return;
   }
+  const std::uint64_t main_size = stat_of(main_fd, main_path).size_bytes;
+  // SQLite deletes a WAL beside an empty main unread (pagerOpenWalIfPresent() in pager.c).
+  if (main_size == 0) return;
   const std::uint32_t page_size = prefix.header.page_size_bytes;
-  const CksumvfsPages checksums(main_fd, main_path, page_size);
+  require_possible_size(main_size, prefix, main_path);
+  PageLayer layer(main_fd, main_path, page_size);
   FrameReader frames(wal_fd, wal_path, page_size);
   std::vector<std::byte> page(page_size);
   std::uint64_t since_tick = 0;
@@ -135,8 +166,7 @@ void fold_wal(int wal_fd, const std::string& wal_path, const WalPrefix& prefix, 
     // Frames of pages behind the end are from before the database shrank (walCheckpoint()).
     if (page_number == 0 || page_number > prefix.size_pages) continue;
     std::copy_n(frame.begin() + format::kWalFrameHeaderSizeBytes, page_size, page.begin());
-    checksums.seal(page);
-    write_all(main_fd, page, std::uint64_t{page_number - 1} * page_size, main_path);
+    layer.put(page_number, page);
     since_tick += frame.size();
     if (since_tick >= 4 * kBatchBytes) {
       context.advance(since_tick);
@@ -144,7 +174,25 @@ void fold_wal(int wal_fd, const std::string& wal_path, const WalPrefix& prefix, 
     }
   }
   context.advance(since_tick);
-  truncate_to(main_fd, std::uint64_t{prefix.size_pages} * page_size, main_path);
+  layer.finish(prefix.size_pages);
+}
+
+PageLayer::PageLayer(int main_fd, const std::string& path, std::uint32_t page_size_bytes)
+    : main_fd_(main_fd),
+      path_(path),
+      page_size_bytes_(page_size_bytes),
+      checksums_(std::make_unique<CksumvfsPages>(main_fd, path, page_size_bytes)) {}
+
+PageLayer::~PageLayer() = default;
+
+void PageLayer::put(std::uint32_t page_number, std::span<std::byte> page) {
+  checksums_->seal(page);
+  write_all(main_fd_, page, std::uint64_t{page_number - 1} * page_size_bytes_, path_);
+}
+
+void PageLayer::finish(std::uint32_t size_pages) {
+  truncate_to(main_fd_, std::uint64_t{size_pages} * page_size_bytes_, path_);
+  require_header_fits(main_fd_, path_, size_pages);
 }
 
 void cut_to_header_size(int main_fd, const std::string& path) {

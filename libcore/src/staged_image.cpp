@@ -47,6 +47,13 @@ void StagedImage::discard() {
   folded = false;
 }
 
+void StagedImage::discard_all_but_main() {
+  discard_wal();
+  close_checked(journal_, journal_path());
+  remove_if_there(journal_path());
+  folded = false;
+}
+
 void StagedImage::discard_wal() {
   wal_.reset();
   remove_if_there(wal_path());

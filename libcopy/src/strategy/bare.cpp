@@ -2,8 +2,7 @@
 
 #include <utility>
 
-#include "quiet_proof.hpp"
-#include "source_changed.hpp"
+#include "quiet_copy.hpp"
 #include "source_mover.hpp"
 #include "sqlbk/core/error.hpp"
 #include "wal_part.hpp"
@@ -24,14 +23,7 @@ class BareStrategy final : public CopyStrategy {
     return {.can_deliver_wal = true, .is_mover = true};
   }
 
-  Suitability probe(const SourceFacts& facts) const override {
-    if (facts.names_super_journal && facts.journal_state == format::JournalState::active) {
-      return Suitability::no(
-          "its hot journal belongs to a transaction over several databases, which only SQLite can "
-          "settle in place");
-    }
-    return {};
-  }
+  Suitability probe(const SourceFacts& facts) const override { return may_roll_back(facts); }
 
   void copy(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) override {
     report.attempts += 1;
@@ -52,34 +44,9 @@ class BareStrategy final : public CopyStrategy {
 
  private:
   void copy_proven(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) {
-    QuietProof proof(files, context);
-    const SourceFacts& facts = proof.facts();
-    require_copyable(facts, false);
-    const Suitability answer = probe(facts);
-    if (!answer.suitable) {
-      throw Error(Errc::unsuitable,
-                  "unable to copy " + quoted(files.given_path()) + ": " + answer.reason)
-          .with_path(files.given_path())
-          .with_hint("open it once with the program that owns it, or with the sqlite3 shell");
-    }
-    StagedImage& image = target.image();
-    const bool hot = facts.journal_state == format::JournalState::active;
     SourceMover mover(files, target, movers_, context, report);
-    require_whole(mover.move_main(), facts.main, files, SourceFile::main);
-    // Between main and WAL: what the index promises now is in main or in the WAL that follows.
-    const LiveIndex index = read_live_wal_index(files);
-    if (facts.wal_size_bytes() > 0) {
-      require_whole(mover.move_wal(), *facts.wal, files, SourceFile::wal);
-    }
-    if (hot) require_whole(mover.move_journal(), *facts.journal, files, SourceFile::journal);
-    proof.finish();
-    if (image.has_wal()) {
-      const WalScan scan = scan_wal(image.wal_fd(), image.wal_path(), context);
-      judge_wal(image, scan, index, files.given_path(), report);
-    }
+    copy_quietly(files, target, mover, context, report);
     report.strategy = mover.mover_used().empty() ? name_ : mover.mover_used();
-    report.verdict = hot ? Verdict::recovered : Verdict::at_rest;
-    report.assumptions = proof.assumptions();
   }
 
   void copy_unproven(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report,
@@ -106,11 +73,6 @@ class BareStrategy final : public CopyStrategy {
     report.strategy = mover.mover_used().empty() ? name_ : mover.mover_used();
     report.verdict = Verdict::unproven;
     report.warnings.push_back("this copy may be torn or stale: " + why);
-  }
-
-  static void require_whole(std::uint64_t moved, const FileStat& expected, const LiveFiles& files,
-                            SourceFile file) {
-    if (moved != expected.size_bytes) throw_changed(files, "the size of " + files.path_of(file));
   }
 
   std::string name_;

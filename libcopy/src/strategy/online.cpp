@@ -5,8 +5,8 @@
 #include <sqlite3.h>
 
 #include "lock_budget.hpp"
+#include "ofd_lock.hpp"
 #include "quiet_proof.hpp"
-#include "shared_guard.hpp"
 #include "source_changed.hpp"
 #include "source_connection.hpp"
 #include "sqlbk/core/error.hpp"
@@ -102,7 +102,7 @@ class OnlineStrategy final : public CopyStrategy {
       report.verdict = Verdict::at_rest;
       report.assumptions = proof.assumptions();
     } else {
-      std::optional<SharedGuard> guard;
+      std::optional<SharedLock> guard;
       if (facts.uses_wal()) {
         guard.emplace(files);
         facts = probe_source(files);

@@ -5,7 +5,7 @@
 
 #include "lock_budget.hpp"
 #include "locked_copy.hpp"
-#include "shared_guard.hpp"
+#include "ofd_lock.hpp"
 #include "source_changed.hpp"
 #include "source_connection.hpp"
 #include "sqlbk/core/error.hpp"
@@ -57,7 +57,7 @@ class SnapshotStrategy final : public CopyStrategy {
     files.refresh(SourceFile::main);
     SourceFacts facts = probe_source(files);
     require_copyable(facts, false);
-    std::optional<SharedGuard> guard;
+    std::optional<SharedLock> guard;
     if (facts.uses_wal()) {
       // Before the connection, so that no owner can go away and leave us as the first connection,
       // which would make new sidecars.

@@ -1,12 +1,28 @@
 #include "source_mover.hpp"
 
+#include "../mover/compare.hpp"
 #include "sqlbk/core/error.hpp"
+#include "sqlbk/core/io.hpp"
 
 namespace sqlbk::copy {
 
 std::uint64_t SourceMover::move_main() {
   StagedImage& image = target_.image();
-  return move(SourceFile::main, image.main_fd(), image.main_path());
+  if (!has_earlier_round_ || shares_extents_) {
+    return move(SourceFile::main, image.main_fd(), image.main_path());
+  }
+  const std::string& in_path = files_.main_path();
+  const Moved moved =
+      make_compare_mover()->move({.in_fd = files_.fd_of(SourceFile::main),
+                                  .in_path = in_path,
+                                  .out_fd = image.main_fd(),
+                                  .out_path = image.main_path(),
+                                  .offset_bytes = 0,
+                                  .length_bytes = files_.stat(SourceFile::main).size_bytes},
+                                 context_);
+  truncate_to(image.main_fd(), moved.bytes, image.main_path());
+  report_.moved_bytes += moved.bytes;
+  return moved.bytes;
 }
 
 std::uint64_t SourceMover::move_wal() {
@@ -34,6 +50,7 @@ std::uint64_t SourceMover::move(SourceFile file, int out_fd, const std::string& 
     const Moved moved = mover->move(job, context_);
     if (moved.outcome == MoveOutcome::done) {
       if (mover_used_.empty()) mover_used_ = mover->name();
+      if (file == SourceFile::main) shares_extents_ = mover->shares_extents();
       report_.moved_bytes += moved.bytes;
       return moved.bytes;
     }

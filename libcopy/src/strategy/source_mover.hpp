@@ -25,6 +25,10 @@ class SourceMover {
   std::uint64_t move_wal();
   std::uint64_t move_journal();
 
+  // The image's main holds a copy of an earlier round: write only what differs from it, unless
+  // blocks are shared, which costs no writing anyway.
+  void compare_from_now_on() noexcept { has_earlier_round_ = true; }
+
   // Of the mover that did it: "range".
   const std::string& mover_used() const noexcept { return mover_used_; }
 
@@ -37,6 +41,8 @@ class SourceMover {
   RunContext& context_;
   Report& report_;
   std::string mover_used_;
+  bool shares_extents_ = false;
+  bool has_earlier_round_ = false;
 };
 
 }  // namespace sqlbk::copy

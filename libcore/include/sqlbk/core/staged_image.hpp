@@ -41,6 +41,8 @@ class StagedImage {
   // Removes what an attempt has left, so that the next one starts from nothing.
   void discard();
   void discard_wal();
+  // As discard(), but main stays, for a round that writes only what differs.
+  void discard_all_but_main();
   // Closes the descriptors (before SQLite opens the files). main_fd() opens main anew.
   void close_files();
 

@@ -1,0 +1,113 @@
+#include "lock.hpp"
+
+#include <optional>
+#include <utility>
+
+#include "lock_budget.hpp"
+#include "locked_copy.hpp"
+#include "ofd_lock.hpp"
+#include "source_changed.hpp"
+#include "sqlbk/core/error.hpp"
+
+namespace sqlbk::copy {
+namespace {
+
+using namespace std::chrono_literals;
+
+// How long a busy owner is waited for. A checkpoint holds READ_LOCK(0) while it backfills, a
+// rollback-mode writer holds PENDING and EXCLUSIVE while it commits.
+constexpr std::chrono::milliseconds kPatience = 5s;
+constexpr int kAttempts = 5;
+
+class LockStrategy final : public CopyStrategy {
+ public:
+  LockStrategy(std::string name, MoverLadder movers)
+      : name_(std::move(name)), movers_(std::move(movers)) {}
+
+  std::string_view name() const noexcept override { return name_; }
+  std::string_view summary() const noexcept override {
+    return "SQLite's read locks, taken without SQLite, hold the state while the bytes are moved";
+  }
+  StrategyTraits traits() const noexcept override {
+    return {.takes_locks = true, .handles_live_writer = true, .can_deliver_wal = true};
+  }
+
+  Suitability probe(const SourceFacts& facts) const override {
+    if (facts.locks.exclusive && facts.uses_wal()) {
+      return Suitability::no("its owner holds it in EXCLUSIVE locking mode");
+    }
+    if (facts.wal && !facts.shm) {
+      return Suitability::no("it has a -wal but no -shm on which its readers' lock could be taken");
+    }
+    if (!facts.uses_wal() && facts.has_hot_journal()) {
+      return Suitability::no("it has a hot journal, so that main is not a committed state");
+    }
+    return {};
+  }
+
+  void copy(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) override {
+    const auto give_up = std::chrono::steady_clock::now() + kPatience;
+    for (int attempt = 1;;) {
+      try {
+        copy_once(files, target, context, report);
+        return;
+      } catch (const Error& error) {
+        const bool busy = error.code() == Errc::source_busy;
+        const bool again = busy ? std::chrono::steady_clock::now() < give_up
+                                : error.code() == Errc::source_changed && attempt < kAttempts;
+        if (!again) throw;
+        if (!busy) ++attempt;
+        target.image().discard();
+        if (busy) context.sleep_for(1ms);
+        context.tick();
+      }
+    }
+  }
+
+ private:
+  void copy_once(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) {
+    files.refresh(SourceFile::main);
+    const SharedLock shared(files);
+    if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
+    const SourceFacts facts = probe_source(files);
+    require_copyable(facts, false);
+    const Suitability answer = probe(facts);
+    if (!answer.suitable) {
+      throw Error(Errc::unsuitable,
+                  "unable to lock " + quoted(files.given_path()) + ": " + answer.reason)
+          .with_path(files.given_path());
+    }
+    std::optional<OfdReadLock> read_lock;
+    if (facts.wal) {
+      read_lock.emplace(files, SourceFile::shm, format::kWalReadLock0Byte, 1);
+      // An -shm that the path no longer names protects nothing.
+      if (!files.is_current(SourceFile::main) || !files.is_current(SourceFile::shm)) {
+        throw_changed(files, "its files were replaced");
+      }
+    }
+    report.attempts += 1;
+    LockBudget budget(files, context.options.lock_budget);
+    const auto watch = context.watch([&budget] { budget.look(); });
+    LockedCopy locked(files, target, movers_, context, report);
+    if (facts.wal) {
+      locked.copy_wal_mode(false);
+      if (!files.is_current(SourceFile::shm)) throw_changed(files, "its -shm was replaced");
+    } else {
+      locked.copy_rollback_mode();
+    }
+    if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
+    report.strategy = locked.mover_used().empty() ? name_ : "lock+" + locked.mover_used();
+    report.verdict = Verdict::snapshot;
+  }
+
+  std::string name_;
+  MoverLadder movers_;
+};
+
+}  // namespace
+
+std::unique_ptr<CopyStrategy> make_lock_strategy(std::string name, MoverLadder movers) {
+  return std::make_unique<LockStrategy>(std::move(name), std::move(movers));
+}
+
+}  // namespace sqlbk::copy

@@ -1,0 +1,49 @@
+#include "ofd_lock.hpp"
+
+#include <cerrno>
+#include <fcntl.h>
+
+#include "sqlbk/core/error.hpp"
+#include "sqlbk/core/locks.hpp"
+
+namespace sqlbk::copy {
+namespace {
+
+// 0, or the errno.
+int set_lock(int fd, short type, std::uint64_t first_byte, std::uint64_t length_bytes) noexcept {
+  struct flock lock {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = static_cast<off_t>(first_byte);
+  lock.l_len = static_cast<off_t>(length_bytes);
+  int result = ::fcntl(fd, F_OFD_SETLK, &lock);
+  while (result != 0 && errno == EINTR) result = ::fcntl(fd, F_OFD_SETLK, &lock);
+  return result == 0 ? 0 : errno;
+}
+
+}  // namespace
+
+OfdReadLock::OfdReadLock(const LiveFiles& files, SourceFile file, std::uint64_t first_byte,
+                         std::uint64_t length_bytes)
+    : fd_(files.fd_of(file)), first_byte_(first_byte), length_bytes_(length_bytes) {
+  const int os_errno = set_lock(fd_, F_RDLCK, first_byte_, length_bytes_);
+  if (os_errno == 0) return;
+  const std::string path = files.path_of(file);
+  if (os_errno != EAGAIN && os_errno != EACCES) throw system_error("lock", path, os_errno);
+  throw Error(Errc::source_busy,
+              "unable to lock " + quoted(path) + " for reading: a writer holds it")
+      .with_path(path);
+}
+
+OfdReadLock::~OfdReadLock() {
+  static_cast<void>(set_lock(fd_, F_UNLCK, first_byte_, length_bytes_));
+}
+
+SharedLock::SharedLock(const LiveFiles& files)
+    : range_([&files] {
+        // Whoever holds PENDING is about to write and lets no new reader in.
+        const OfdReadLock pending(files, SourceFile::main, kPendingByte, 1);
+        return OfdReadLock(files, SourceFile::main, kSharedFirstByte, kSharedSizeBytes);
+      }()) {}
+
+}  // namespace sqlbk::copy

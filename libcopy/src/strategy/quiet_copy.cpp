@@ -1,0 +1,57 @@
+#include "quiet_copy.hpp"
+
+#include "quiet_proof.hpp"
+#include "source_changed.hpp"
+#include "sqlbk/core/error.hpp"
+#include "wal_part.hpp"
+
+namespace sqlbk::copy {
+namespace {
+
+void require_whole(std::uint64_t moved, const FileStat& expected, const LiveFiles& files,
+                   SourceFile file) {
+  if (moved != expected.size_bytes) throw_changed(files, "the size of " + files.path_of(file));
+}
+
+}  // namespace
+
+Suitability may_roll_back(const SourceFacts& facts) {
+  if (facts.names_super_journal && facts.journal_state == format::JournalState::active) {
+    return Suitability::no(
+        "its hot journal belongs to a transaction over several databases, which only SQLite can "
+        "settle in place");
+  }
+  return {};
+}
+
+void copy_quietly(LiveFiles& files, StagedTarget& target, SourceMover& mover, RunContext& context,
+                  Report& report) {
+  QuietProof proof(files, context);
+  const SourceFacts& facts = proof.facts();
+  require_copyable(facts, false);
+  const Suitability answer = may_roll_back(facts);
+  if (!answer.suitable) {
+    throw Error(Errc::unsuitable,
+                "unable to copy " + quoted(files.given_path()) + ": " + answer.reason)
+        .with_path(files.given_path())
+        .with_hint("open it once with the program that owns it, or with the sqlite3 shell");
+  }
+  const bool hot = facts.journal_state == format::JournalState::active;
+  require_whole(mover.move_main(), facts.main, files, SourceFile::main);
+  // Between main and WAL: what the index promises now is in main or in the WAL that follows.
+  const LiveIndex index = read_live_wal_index(files);
+  if (facts.wal_size_bytes() > 0) {
+    require_whole(mover.move_wal(), *facts.wal, files, SourceFile::wal);
+  }
+  if (hot) require_whole(mover.move_journal(), *facts.journal, files, SourceFile::journal);
+  proof.finish();
+  StagedImage& image = target.image();
+  if (image.has_wal()) {
+    const WalScan scan = scan_wal(image.wal_fd(), image.wal_path(), context);
+    judge_wal(image, scan, index, files.given_path(), report);
+  }
+  report.verdict = hot ? Verdict::recovered : Verdict::at_rest;
+  report.assumptions = proof.assumptions();
+}
+
+}  // namespace sqlbk::copy

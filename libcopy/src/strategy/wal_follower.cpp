@@ -1,0 +1,242 @@
+#include "wal_follower.hpp"
+
+#include <algorithm>
+#include <fcntl.h>
+#include <utility>
+
+#include "source_changed.hpp"
+#include "sqlbk/core/fold.hpp"
+#include "sqlbk/core/io.hpp"
+
+namespace sqlbk::copy {
+namespace {
+
+using format::wal_frame_offset;
+using format::wal_frame_size_bytes;
+
+// A transaction of at most so many bytes is kept in memory until its commit frame is seen; a longer
+// one is read twice.
+constexpr std::size_t kTransactionBytes = std::size_t{4} << 20U;
+
+// -1, 0, 1: older, equal, newer, as salt-1 counts up by one with each reset and wraps around.
+bool is_older(std::uint32_t salt1, std::uint32_t than) {
+  return static_cast<std::int32_t>(salt1 - than) < 0;
+}
+
+}  // namespace
+
+PageOverlay::PageOverlay(std::string path, std::uint32_t page_size_bytes)
+    : path_(std::move(path)),
+      fd_(open_at(AT_FDCWD, path_, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600, path_)),
+      page_size_bytes_(page_size_bytes) {}
+
+void PageOverlay::put(std::uint32_t page_number, format::Bytes page) {
+  write_all(fd_.get(), page, std::uint64_t{page_number - 1} * page_size_bytes_, path_);
+  if (page_number >= present_.size()) {
+    present_.resize(std::max<std::size_t>(page_number + std::size_t{1}, 2 * present_.size()));
+  }
+  if (!present_[page_number]) ++count_;
+  present_[page_number] = true;
+}
+
+void PageOverlay::read(std::uint32_t page_number, std::span<std::byte> page) const {
+  const std::uint64_t offset = std::uint64_t{page_number - 1} * page_size_bytes_;
+  if (read_up_to(fd_.get(), page, offset, path_) != page.size()) {
+    throw Error(Errc::io_error, "unable to read back " + quoted(path_)).with_path(path_);
+  }
+}
+
+WalFollower::WalFollower(LiveFiles& files, std::string overlay_path)
+    : files_(files), overlay_path_(std::move(overlay_path)) {}
+
+void WalFollower::start() {
+  const std::optional<WalHeaderBytes> bytes = stable_header();
+  if (!bytes || parse(bytes)->salt.is_zero()) {
+    throw Error(Errc::unsuitable, "unable to follow the WAL of " + quoted(files_.given_path()) +
+                                      ": there is none with a valid header")
+        .with_path(files_.given_path());
+  }
+  overlay_.emplace(overlay_path_, parse(bytes)->page_size_bytes);
+  follow(*bytes);
+  look();
+}
+
+// Begins a generation at its frame 1.
+void WalFollower::follow(const WalHeaderBytes& bytes) {
+  header_bytes_ = bytes;
+  const format::ParsedWalHeader header = format::parse_wal_header(bytes);
+  scanner_.emplace(*header);
+  valid_frames_ = 0;
+  last_commit_.clear();
+}
+
+// A header that is being written reads as garbage once or twice; nullopt: there is none, or it
+// stays invalid.
+std::optional<WalHeaderBytes> WalFollower::stable_header() {
+  constexpr int kTries = 100;
+  for (int i = 0; i < kTries; ++i) {
+    const std::optional<WalHeaderBytes> bytes = wal_header_by_path(files_);
+    if (!bytes) return std::nullopt;
+    if (parse(bytes)) return bytes;
+  }
+  return std::nullopt;
+}
+
+void WalFollower::look() {
+  const FileStat wal = files_.stat(SourceFile::wal);
+  while (true) {
+    const std::optional<WalHeaderBytes> now = stable_header();
+    if (!now || !wal.same_file(files_.stat(SourceFile::wal))) {
+      throw_changed(files_, "its WAL was removed, emptied or replaced");
+    }
+    if (*now == header_bytes_) {
+      read_on();
+      if (!slot_is_followed_commit()) {
+        // Either a commit that nobody was told of was overwritten, or a reset is under way.
+        if (stable_header() == header_bytes_) {
+          throw_changed(files_, "a commit frame that was followed was overwritten");
+        }
+        continue;
+      }
+      if (wal_header_by_path(files_) == header_bytes_) return;
+      continue;
+    }
+    const format::ParsedWalHeader next = parse(now);
+    const format::WalHeader& followed = scanner_->header();
+    const bool one_step = next->salt.salt1 == followed.salt.salt1 + 1 && !next->salt.is_zero() &&
+                          next->page_size_bytes == followed.page_size_bytes;
+    if (!one_step) throw_changed(files_, "its WAL was reset more than once between two looks");
+    if (!was_read_to_its_end(*now)) {
+      throw_changed(files_, "its WAL was reset before it had been read to its end");
+    }
+    follow(*now);
+    ++resets_;
+  }
+}
+
+// Commits from frame K+1 on, until the chain ends.
+void WalFollower::read_on() {
+  while (read_transaction()) {
+  }
+}
+
+bool WalFollower::slot_is_followed_commit() const {
+  if (scanner_->committed_frames() == 0) return true;
+  std::vector<std::byte> slot(last_commit_.size());
+  const std::size_t got = files_.read(
+      SourceFile::wal, slot,
+      wal_frame_offset(scanner_->committed_frames(), scanner_->header().page_size_bytes));
+  return got == slot.size() && slot == last_commit_;
+}
+
+// One committed transaction into the overlay; false: the next one is not (wholly) there yet. Only
+// bytes that passed the checksum in the same read are kept.
+bool WalFollower::read_transaction() {
+  const std::uint32_t page_size = scanner_->header().page_size_bytes;
+  const auto frame_size = static_cast<std::size_t>(wal_frame_size_bytes(page_size));
+  const std::size_t batch = std::max<std::size_t>(1, kTransactionBytes / frame_size) * frame_size;
+  const format::WalScanner at_commit = *scanner_;
+  format::WalScanner scanner = *scanner_;
+  bool is_long = false;
+  while (true) {
+    buffer_.resize(batch);
+    const std::uint64_t first = scanner.valid_frames() + 1;
+    // One frame first: most looks find nothing new.
+    std::size_t have = files_.read(SourceFile::wal, std::span(buffer_).first(frame_size),
+                                   wal_frame_offset(first, page_size));
+    if (have == frame_size) {
+      have += files_.read(SourceFile::wal, std::span(buffer_).subspan(frame_size),
+                          wal_frame_offset(first + 1, page_size));
+    }
+    std::size_t at = 0;
+    for (; at + frame_size <= have; at += frame_size) {
+      const format::Bytes frame = format::Bytes(buffer_).subspan(at, frame_size);
+      if (!scanner.accept(frame)) break;
+      if (scanner.committed_frames() != scanner.valid_frames()) continue;
+      if (is_long) {
+        const std::uint64_t last = scanner.committed_frames();
+        replay_long_transaction(at_commit, last);
+      } else {
+        for (std::size_t kept = 0; kept <= at; kept += frame_size) {
+          const format::Bytes bytes = format::Bytes(buffer_).subspan(kept, frame_size);
+          overlay_->put(format::parse_wal_frame_header(bytes).page_number,
+                        bytes.subspan(format::kWalFrameHeaderSizeBytes));
+        }
+      }
+      frames_ += scanner.committed_frames() - at_commit.committed_frames();
+      scanner_ = scanner;
+      valid_frames_ = scanner.valid_frames();
+      size_pages_ = scanner.committed_size_pages();
+      keep_commit(frame);
+      return true;
+    }
+    valid_frames_ = scanner.valid_frames();
+    if (at < batch) return false;
+    is_long = true;  // the whole buffer is valid and holds no commit
+  }
+}
+
+// The second reading of a transaction that did not fit into memory: its commit has been seen, so
+// the frames do not change any more, unless the WAL is reset.
+void WalFollower::replay_long_transaction(format::WalScanner scanner, std::uint64_t last_frame) {
+  const std::uint32_t page_size = scanner.header().page_size_bytes;
+  std::vector<std::byte> frame(static_cast<std::size_t>(wal_frame_size_bytes(page_size)));
+  while (scanner.valid_frames() < last_frame) {
+    const std::size_t got = files_.read(SourceFile::wal, frame,
+                                        wal_frame_offset(scanner.valid_frames() + 1, page_size));
+    if (got != frame.size() || !scanner.accept(frame)) {
+      throw_changed(files_, "its WAL was reset in the middle of a long transaction");
+    }
+    overlay_->put(format::parse_wal_frame_header(frame).page_number,
+                  format::Bytes(frame).subspan(format::kWalFrameHeaderSizeBytes));
+  }
+}
+
+void WalFollower::keep_commit(format::Bytes frame) {
+  last_commit_.assign(frame.begin(), frame.end());
+}
+
+// Whether the followed generation had nothing behind frame K when it was reset. Slots behind the
+// end of a generation still hold what an older one wrote there, or there is no such slot.
+bool WalFollower::was_read_to_its_end(const WalHeaderBytes& next) const {
+  const std::uint64_t last = scanner_->committed_frames();
+  if (last == 0) return false;
+  const format::WalHeader& followed = scanner_->header();
+  const std::uint64_t end = wal_frame_offset(last + 1, followed.page_size_bytes);
+  std::array<std::byte, format::kWalFrameHeaderSizeBytes> slot{};
+  const std::size_t got = files_.read(SourceFile::wal, slot, end);
+  const std::uint64_t size = files_.stat(SourceFile::wal).size_bytes;
+  // In this order: if slot K is still ours now, slot K+1 was not yet overwritten a moment ago.
+  if (!slot_is_followed_commit()) return false;
+  bool at_end = false;
+  if (got == slot.size()) {
+    const format::WalSalt salt = format::parse_wal_frame_header(slot).salt;
+    at_end = is_older(salt.salt1, followed.salt.salt1) && !salt.is_zero();
+  } else if (got == 0 && size == end) {
+    // journal_size_limit cuts the file at the first commit of the next generation; until then the
+    // end of the file is where the generation ended.
+    at_end = !has_a_commit(*format::parse_wal_header(next));
+  }
+  return at_end && files_.is_current(SourceFile::wal) && wal_header_by_path(files_) == next;
+}
+
+bool WalFollower::has_a_commit(const format::WalHeader& header) const {
+  format::WalScanner scanner(header);
+  std::vector<std::byte> frame(
+      static_cast<std::size_t>(wal_frame_size_bytes(header.page_size_bytes)));
+  while (scanner.committed_frames() == 0) {
+    const std::size_t got =
+        files_.read(SourceFile::wal, frame,
+                    wal_frame_offset(scanner.valid_frames() + 1, header.page_size_bytes));
+    if (got != frame.size() || !scanner.accept(frame)) return false;
+  }
+  return true;
+}
+
+bool WalFollower::zero_salts_follow() const {
+  return slot_has_zero_salts(
+      files_.fd_of(SourceFile::wal), files_.path_of(SourceFile::wal),
+      wal_frame_offset(valid_frames_ + 1, scanner_->header().page_size_bytes));
+}
+
+}  // namespace sqlbk::copy

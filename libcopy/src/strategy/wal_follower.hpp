@@ -1,0 +1,95 @@
+// Follows a live WAL frame by frame, across resets, and keeps what was committed in an overlay:
+// page after page as the newest followed commit has it. Any way in which a frame could have been
+// missed fails (docs/consistency.md, "follow"). Private to libcopy.
+//
+// Thread-safety: start() and look() on one thread at a time; the results after the last look().
+// On failure throws Error(source_changed); the overlay is then of no use.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sqlbk/core/live_files.hpp"
+#include "sqlbk/core/unique_fd.hpp"
+#include "sqlbk/format/wal.hpp"
+#include "wal_header_file.hpp"
+
+namespace sqlbk::copy {
+
+// Pages in a sparse file; memory is one bit a page.
+class PageOverlay {
+ public:
+  // Makes the file `path`, which the caller's staging directory removes.
+  PageOverlay(std::string path, std::uint32_t page_size_bytes);
+
+  void put(std::uint32_t page_number, format::Bytes page);
+  // Calls `use` with every page up to `last_page`, in order.
+  template <typename Use>
+  void for_each(std::uint32_t last_page, Use use) const {
+    std::vector<std::byte> page(page_size_bytes_);
+    for (std::uint32_t number = 1; number <= last_page && number < present_.size(); ++number) {
+      if (!present_[number]) continue;
+      read(number, page);
+      use(number, std::span<std::byte>(page));
+    }
+  }
+  std::uint64_t size_pages() const noexcept { return count_; }
+
+ private:
+  void read(std::uint32_t page_number, std::span<std::byte> page) const;
+
+  std::string path_;
+  UniqueFd fd_;
+  std::uint32_t page_size_bytes_;
+  std::vector<bool> present_;
+  std::uint64_t count_ = 0;
+};
+
+class WalFollower {
+ public:
+  // REQUIRES: `files` is used by nobody else while this lives.
+  WalFollower(LiveFiles& files, std::string overlay_path);
+
+  // Reads the header and the whole committed prefix. Throws unsuitable where there is no valid WAL.
+  void start();
+  // Reads on to the newest commit, through at most one reset after another.
+  void look();
+
+  const PageOverlay& overlay() const noexcept { return *overlay_; }
+  const format::WalHeader& header() const noexcept { return scanner_->header(); }
+  std::uint64_t committed_frames() const noexcept { return scanner_->committed_frames(); }
+  // Database size after the newest followed commit; 0: none was followed in any generation.
+  std::uint32_t size_pages() const noexcept { return size_pages_; }
+  unsigned resets() const noexcept { return resets_; }
+  std::uint64_t frames() const noexcept { return frames_; }
+  // The slot behind the valid prefix carries zero salts (bug Z), as far as it is there.
+  bool zero_salts_follow() const;
+
+ private:
+  void follow(const WalHeaderBytes& bytes);
+  void read_on();
+  bool read_transaction();
+  void replay_long_transaction(format::WalScanner scanner, std::uint64_t last_frame);
+  void keep_commit(format::Bytes frame);
+  bool slot_is_followed_commit() const;
+  bool was_read_to_its_end(const WalHeaderBytes& next) const;
+  bool has_a_commit(const format::WalHeader& header) const;
+  std::optional<WalHeaderBytes> stable_header();
+
+  LiveFiles& files_;
+  std::string overlay_path_;
+  std::optional<PageOverlay> overlay_;
+  WalHeaderBytes header_bytes_{};
+  std::optional<format::WalScanner> scanner_;  // always at a commit: valid = committed frames
+  std::uint64_t valid_frames_ = 0;             // V of the last read, at least the committed frames
+  std::vector<std::byte> last_commit_;         // the whole frame K
+  std::vector<std::byte> buffer_;
+  std::uint32_t size_pages_ = 0;
+  unsigned resets_ = 0;
+  std::uint64_t frames_ = 0;
+};
+
+}  // namespace sqlbk::copy
