@@ -189,6 +189,7 @@ CheckResult check(const std::string& path, sqlite::OpenMode mode,
   std::optional<sqlite::Connection> connection;
   try {
     connection.emplace(path, mode);
+    connection->execute("PRAGMA cache_size = -65536");
     if (!is_workload(*connection)) {
       return unreadable(sqlbk::quoted(path) + " is no database of the workload");
     }

@@ -10,7 +10,7 @@
 namespace sqlbk::kit {
 namespace {
 
-constexpr std::uint64_t kMiB = 1024 * 1024;
+constexpr std::uint64_t kMiB = std::uint64_t{1024} * 1024;
 constexpr std::uint64_t kWriter = 1;
 
 std::uint64_t size_of(const std::string& path) {

@@ -111,8 +111,7 @@ void set_journal_mode(sqlite::Connection& connection, const LiveWriterOptions& o
     }
     if (Clock::now() >= deadline) {
       throw Error(Errc::source_busy,
-                  "unable to set journal_mode " + mode + " on " + quoted(options.database))
-          .with_path(options.database);
+                  "unable to set journal_mode " + mode + " on " + quoted(options.database));
     }
     std::this_thread::sleep_for(5ms);
   }
@@ -177,7 +176,7 @@ void checkpoint(sqlite::Connection& connection, CheckpointMode mode, SharedStatu
     status.checkpoints.fetch_add(1, std::memory_order_relaxed);
   } catch (const Error& error) {
     if (is_busy(error)) {
-      status.busy_errors.fetch_add(1, std::memory_order_relaxed);
+      status.busy_checkpoints.fetch_add(1, std::memory_order_relaxed);
     } else {
       report(status, error);
     }

@@ -1,5 +1,6 @@
 #include "kit/options.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <concepts>
 #include <functional>
@@ -79,80 +80,82 @@ struct Option {
   std::function<std::string(const LiveWriterOptions&)> get;  // of a flag: "" is off
 };
 
-// `member` maps options to the field that the option is about.
+// The field that a pointer to a member of either struct means.
+template <typename Value>
+auto& field(auto& options, Value LiveWriterOptions::*member) {
+  return options.*member;
+}
+template <typename Value>
+auto& field(auto& options, Value TransactionOptions::*member) {
+  return options.transaction.*member;
+}
+
 template <typename Member>
 Option option(std::string_view name, std::string_view value, std::string_view meaning,
               Member member) {
   return {name, value, meaning,
           [name, member](LiveWriterOptions& options, std::string_view text) {
-            member(options) = value_of(name, text, member(options));
+            field(options, member) = value_of(name, text, field(options, member));
           },
-          [member](const LiveWriterOptions& options) { return text_of(member(options)); }};
+          [member](const LiveWriterOptions& options) { return text_of(field(options, member)); }};
 }
 
 template <typename Member>
 Option flag(std::string_view name, std::string_view meaning, Member member) {
   return {name, "", meaning,
-          [member](LiveWriterOptions& options, std::string_view) { member(options) = true; },
+          [member](LiveWriterOptions& options, std::string_view) { field(options, member) = true; },
           [member](const LiveWriterOptions& options) {
-            return std::string(member(options) ? "on" : "");
+            return std::string(field(options, member) ? "on" : "");
           }};
 }
 
 // The one list of options: parser, formatter and help are made of it.
 const std::vector<Option>& option_table() {
-#define SQLBK_MEMBER(path) \
-  [](auto& o) -> auto& {   \
-    return o.path;         \
-  }
+  using Owner = LiveWriterOptions;
+  using Change = TransactionOptions;
   static const std::vector<Option> table{
       option("db", "PATH", "the database, which must exist (zero-salt: which must not)",
-             SQLBK_MEMBER(database)),
-      option("role", "ROLE", "writer, checkpointer, zero-salt", SQLBK_MEMBER(role)),
-      option("writer-id", "N", "unique among the writers of a database", SQLBK_MEMBER(writer_id)),
-      option("seed", "N", "of the transactions", SQLBK_MEMBER(seed)),
-      option("vfs", "NAME", "SQLite's VFS", SQLBK_MEMBER(vfs)),
+             &Owner::database),
+      option("role", "ROLE", "writer, checkpointer, zero-salt", &Owner::role),
+      option("writer-id", "N", "unique among the writers of a database", &Owner::writer_id),
+      option("seed", "N", "of the transactions", &Owner::seed),
+      option("vfs", "NAME", "SQLite's VFS", &Owner::vfs),
       option("journal-mode", "MODE", "wal, delete, truncate, persist, memory, off",
-             SQLBK_MEMBER(journal_mode)),
-      option("locking", "MODE", "normal, exclusive", SQLBK_MEMBER(locking)),
-      option("synchronous", "LEVEL", "off, normal, full", SQLBK_MEMBER(synchronous)),
-      option("busy-timeout-ms", "N", "SQLite's busy timeout", SQLBK_MEMBER(busy_timeout)),
-      option("cache-pages", "N", "SQLite's page cache; a small one spills",
-             SQLBK_MEMBER(cache_pages)),
+             &Owner::journal_mode),
+      option("locking", "MODE", "normal, exclusive", &Owner::locking),
+      option("synchronous", "LEVEL", "off, normal, full", &Owner::synchronous),
+      option("busy-timeout-ms", "N", "SQLite's busy timeout", &Owner::busy_timeout),
+      option("cache-pages", "N", "SQLite's page cache; a small one spills", &Owner::cache_pages),
       option("autocheckpoint", "N", "frames, 0 is never; SQLite's default is 1000",
-             SQLBK_MEMBER(autocheckpoint_frames)),
-      option("journal-size-limit", "N", "bytes", SQLBK_MEMBER(journal_size_limit_bytes)),
-      option("chunk-size", "N", "bytes by which the file grows; 0: by pages",
-             SQLBK_MEMBER(chunk_bytes)),
-      flag("keep-wal", "do not checkpoint when closing", SQLBK_MEMBER(keep_wal)),
-      option("rows", "N", "transfers in a transaction, two accounts each",
-             SQLBK_MEMBER(transaction.rows)),
-      flag("vary-rows", "1 to --rows of them", SQLBK_MEMBER(transaction.vary_rows)),
+             &Owner::autocheckpoint_frames),
+      option("journal-size-limit", "N", "bytes", &Owner::journal_size_limit_bytes),
+      option("chunk-size", "N", "bytes by which the file grows; 0: by pages", &Owner::chunk_bytes),
+      flag("keep-wal", "do not checkpoint when closing", &Owner::keep_wal),
+      option("rows", "N", "transfers in a transaction, two accounts each", &Change::rows),
+      flag("vary-rows", "1 to --rows of them", &Change::vary_rows),
       flag("savepoints", "roll back to a savepoint in every second transaction",
-           SQLBK_MEMBER(transaction.savepoints)),
-      flag("rollbacks", "roll back every fourth transaction", SQLBK_MEMBER(transaction.rollbacks)),
-      option("log-rows", "N", "rows of log that are kept", SQLBK_MEMBER(transaction.log_rows)),
+           &Change::savepoints),
+      flag("rollbacks", "roll back every fourth transaction", &Change::rollbacks),
+      option("log-rows", "N", "rows of log that are kept", &Change::log_rows),
       option("breathe-every", "N", "transactions after which the file grows or shrinks; 0: never",
-             SQLBK_MEMBER(transaction.breathe_every)),
-      option("breath-pages", "N", "by how much", SQLBK_MEMBER(transaction.breath_pages)),
-      option("pause-us", "N", "between two transactions", SQLBK_MEMBER(pause)),
-      option("transactions", "N", "how many; 0: until told to stop", SQLBK_MEMBER(transactions)),
+             &Change::breathe_every),
+      option("breath-pages", "N", "by how much", &Change::breath_pages),
+      option("pause-us", "N", "between two transactions", &Owner::pause),
+      option("transactions", "N", "how many; 0: until told to stop", &Owner::transactions),
       option("after-last", "WHAT",
              "then: stay with an idle connection, hold an open write transaction, exit",
-             SQLBK_MEMBER(after_last)),
-      option("checkpoint", "MODE", "none, passive, full, restart, truncate",
-             SQLBK_MEMBER(checkpoint)),
-      option("checkpoint-every-ms", "N", "between two checkpoints", SQLBK_MEMBER(checkpoint_every)),
+             &Owner::after_last),
+      option("checkpoint", "MODE", "none, passive, full, restart, truncate", &Owner::checkpoint),
+      option("checkpoint-every-ms", "N", "between two checkpoints", &Owner::checkpoint_every),
       option("variant", "NAME",
              "zero-salt: plain, spilled-before-savepoint, first-of-generation, failed-statement",
-             SQLBK_MEMBER(variant)),
+             &Owner::variant),
       option("status", "FILE", "counters, mapped by whoever watches (status.hpp)",
-             SQLBK_MEMBER(status_file)),
+             &Owner::status_file),
       flag("die-with-parent", "be killed when the parent's thread that started it ends",
-           SQLBK_MEMBER(die_with_parent)),
-      flag("help", "print this", SQLBK_MEMBER(help)),
+           &Owner::die_with_parent),
+      flag("help", "print this", &Owner::help),
   };
-#undef SQLBK_MEMBER
   return table;
 }
 

@@ -58,6 +58,7 @@ Counters Counters::since(const Counters& earlier) const {
   difference.commits -= earlier.commits;
   difference.rollbacks -= earlier.rollbacks;
   difference.checkpoints -= earlier.checkpoints;
+  difference.busy_checkpoints -= earlier.busy_checkpoints;
   difference.busy_errors -= earlier.busy_errors;
   difference.other_errors -= earlier.other_errors;
   for (std::size_t i = 0; i < kStallBuckets; ++i) difference.stalls[i] -= earlier.stalls[i];
@@ -106,6 +107,7 @@ Counters SharedStatus::read() const {
   counters.commits = commits.load(std::memory_order_acquire);
   counters.rollbacks = rollbacks.load(std::memory_order_relaxed);
   counters.checkpoints = checkpoints.load(std::memory_order_relaxed);
+  counters.busy_checkpoints = busy_checkpoints.load(std::memory_order_relaxed);
   counters.busy_errors = busy_errors.load(std::memory_order_relaxed);
   counters.other_errors = other_errors.load(std::memory_order_acquire);
   counters.last_error_code = last_error_code.load(std::memory_order_relaxed);
@@ -148,8 +150,7 @@ StatusMapping StatusMapping::map(int fd, const std::string& name) {
   if (::fstat(fd, &found) != 0) throw system_error("read", name, errno);
   // Shorter, and the first store would be a SIGBUS.
   if (found.st_size != static_cast<off_t>(sizeof(SharedStatus))) {
-    throw Error(Errc::usage, quoted(name) + " is not a status file of a live-writer")
-        .with_path(name);
+    throw Error(Errc::usage, quoted(name) + " is not a status file of a live-writer");
   }
   void* address = ::mmap(nullptr, sizeof(SharedStatus), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (address == MAP_FAILED) throw system_error("map", name, errno);

@@ -27,15 +27,16 @@ inline constexpr std::size_t kStallBuckets = 40;
 // A copy of all counters, not of one instant: each is exact by itself.
 struct Counters {
   WriterState state = WriterState::starting;
-  std::uint64_t committed = 0;        // sequence number of the last COMMIT that returned OK
-  std::uint64_t commits = 0;          // of this process
-  std::uint64_t rollbacks = 0;        // whole transactions, on purpose
-  std::uint64_t checkpoints = 0;      // calls that returned OK
-  std::uint64_t busy_errors = 0;      // SQLITE_BUSY after the busy timeout, then tried again
-  std::uint64_t other_errors = 0;     // what no owner of a database must ever see
-  std::uint64_t last_error_code = 0;  // SQLite's extended code of the last of the other errors
-  std::string first_error;            // the text of the first of them
-  std::int64_t result = 0;            // zero-salt: the sum that the live database has
+  std::uint64_t committed = 0;         // sequence number of the last COMMIT that returned OK
+  std::uint64_t commits = 0;           // of this process
+  std::uint64_t rollbacks = 0;         // whole transactions, on purpose
+  std::uint64_t checkpoints = 0;       // calls that returned OK
+  std::uint64_t busy_checkpoints = 0;  // calls that returned SQLITE_BUSY
+  std::uint64_t busy_errors = 0;       // SQLITE_BUSY from BEGIN or COMMIT, after the busy timeout
+  std::uint64_t other_errors = 0;      // what no owner of a database must ever see
+  std::uint64_t last_error_code = 0;   // SQLite's extended code of the last of the other errors
+  std::string first_error;             // the text of the first of them
+  std::int64_t result = 0;             // zero-salt: the sum that the live database has
   std::chrono::nanoseconds worst_stall{};
   std::array<std::uint64_t, kStallBuckets> stalls{};
 
@@ -54,6 +55,7 @@ struct SharedStatus {
   std::atomic<std::uint64_t> commits;
   std::atomic<std::uint64_t> rollbacks;
   std::atomic<std::uint64_t> checkpoints;
+  std::atomic<std::uint64_t> busy_checkpoints;
   std::atomic<std::uint64_t> busy_errors;
   std::atomic<std::uint64_t> other_errors;
   std::atomic<std::uint64_t> last_error_code;

@@ -95,8 +95,7 @@ void register_pattern_function(sqlite::Connection& connection) {
 
 void create_database(const std::string& path, const DatabaseOptions& options) {
   if (::access(path.c_str(), F_OK) == 0) {
-    throw Error(Errc::destination_exists, "unable to create " + quoted(path) + ": it exists")
-        .with_path(path);
+    throw Error(Errc::destination_exists, "unable to create " + quoted(path) + ": it exists");
   }
   const std::int64_t page_bytes = options.page_size;
   const std::int64_t row_bytes =
@@ -147,8 +146,7 @@ void create_database(const std::string& path, const DatabaseOptions& options) {
   connection.execute("COMMIT");
   if (options.journal_mode == JournalMode::wal &&
       connection.text("PRAGMA journal_mode = WAL") != "wal") {
-    throw Error(Errc::sqlite_error, "unable to put " + quoted(path) + " into WAL mode")
-        .with_path(path);
+    throw Error(Errc::sqlite_error, "unable to put " + quoted(path) + " into WAL mode");
   }
 }
 

@@ -85,6 +85,7 @@ class SpawnSetup {
     std::vector<std::string> words{program};
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> argv;
+    argv.reserve(words.size() + 1);
     for (std::string& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
     pid_t pid = 0;
@@ -295,19 +296,20 @@ void WriterProcess::throw_ended(const std::string& when, int wait_status) const 
                                       std::to_string(last.other_errors) + " errors" +
                                       (last.other_errors != 0 ? ": " + last.first_error : ""));
   error.with_path(options_.database).with_sqlite_code(static_cast<int>(last.last_error_code));
-  throw error;
+  throw Error(std::move(error));
 }
 
 Counters WriterProcess::stop() {
-  // SIGTERM is pending until it runs again, in case it was paused.
-  signal(SIGTERM);
+  // In case it was paused. Not after SIGTERM: LeakSanitizer stops its own process at the end with
+  // SIGSTOP, which a late SIGCONT would take away, and both would wait for ever.
   resume();
+  signal(SIGTERM);
   int wait_status = 0;
   if (!reap(kStopWithin, wait_status)) {
     kill_and_reap();
     throw Error(Errc::deadline_exceeded, "live-writer did not stop in time");
   }
-  const Counters last = counters();
+  Counters last = counters();
   if (wait_status != 0 || last.other_errors != 0) throw_ended("when told to stop", wait_status);
   return last;
 }

@@ -92,8 +92,7 @@ WalSurvey survey_wal(const std::string& wal_path) {
   const bool complete = read();
   const auto header = format::parse_wal_header(std::as_bytes(std::span(bytes)));
   if (!complete || !header) {
-    throw Error(Errc::not_a_database, quoted(wal_path) + " is no write-ahead log")
-        .with_path(wal_path);
+    throw Error(Errc::not_a_database, quoted(wal_path) + " is no write-ahead log");
   }
   WalSurvey survey;
   format::WalScanner scanner(*header);

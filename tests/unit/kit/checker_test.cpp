@@ -187,7 +187,7 @@ TEST_F(Checker, ACopyWithAHotJournalIsRolledBackElsewhere) {
 }
 
 TEST_F(Checker, WhatIsNoDatabaseIsUnreadable) {
-  std::string garbage(64 * 1024, '\0');
+  std::string garbage(65536, '\0');
   fill_pattern(1, 2, garbage);
   write_bytes(copy_, garbage);
   EXPECT_EQ(check_copy(copy_, floor_).verdict, CopyVerdict::unreadable);

@@ -1,17 +1,24 @@
 #include "kit/writer_process.hpp"
 
+#include <array>
 #include <chrono>
+#include <cstdlib>
+#include <fcntl.h>
 #include <filesystem>
 #include <signal.h>
 #include <string>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <thread>
 #include <tuple>
+#include <unistd.h>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "kit/temporary_directory.hpp"
 #include "kit/workload.hpp"
+#include "kit/zero_salt.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/sqlite.hpp"
 
@@ -74,6 +81,8 @@ TEST_P(WritersInMode, CommitWithoutErrorsAndTellTheTruth) {
     writers.emplace_back(options);
   }
   for (const WriterProcess& writer : writers) writer.wait_for_commits(20, kSoon);
+  EXPECT_EQ(std::filesystem::exists(database.path() + "-shm"),
+            mode == JournalMode::wal && locking == LockingMode::normal);
   std::vector<Committed> told;
   for (WriterProcess& writer : writers) {
     const Counters last = writer.stop();
@@ -113,8 +122,8 @@ TEST_P(CheckpointersInMode, WorkBesideAWriterAndInsideOne) {
   writer.wait_for_commits(50, kSoon);
   const Counters writes = writer.stop();
   const Counters checkpoints = checkpointer.stop();
-  EXPECT_GT(writes.checkpoints + writes.busy_errors, 0U);
-  EXPECT_GT(checkpoints.checkpoints + checkpoints.busy_errors, 0U);
+  EXPECT_GT(writes.checkpoints + writes.busy_checkpoints, 0U);
+  EXPECT_GT(checkpoints.checkpoints + checkpoints.busy_checkpoints, 0U);
   EXPECT_EQ(checkpoints.commits, 0U);
   const CheckResult result =
       check_source(database.path(), std::vector<Committed>{writer.committed()});
@@ -223,6 +232,83 @@ TEST(WriterProcess, TheDestructorLeavesNoProcess) {
     ASSERT_EQ(::kill(pid, 0), 0);
   }
   EXPECT_EQ(::kill(pid, 0), -1);
+}
+
+TEST(WriterProcess, InWalModeAHeldTransactionIsBehindTheLastCommit) {
+  const LiveDatabase database;
+  LiveWriterOptions options = database.writer();
+  options.cache_pages = 5;
+  options.transaction.rows = 200;
+  options.transactions = 2;
+  options.after_last = AfterLast::hold;
+  const WriterProcess writer(options);
+  writer.wait_for_state(WriterState::holding, kSoon);
+  const WalSurvey wal = survey_wal(database.path() + "-wal");
+  EXPECT_GT(wal.frames, wal.committed);
+  std::filesystem::copy_file(database.path(), database.copy());
+  std::filesystem::copy_file(database.path() + "-wal", database.copy() + "-wal");
+  const CheckResult result = check_copy(database.copy(), std::vector<Committed>{{1, 2}});
+  EXPECT_TRUE(result.good()) << result.explain();
+}
+
+TEST(WriterProcess, MayEndByItself) {
+  const LiveDatabase database;
+  LiveWriterOptions options = database.writer();
+  options.transactions = 2;
+  options.after_last = AfterLast::exit;
+  WriterProcess writer(options);
+  writer.wait_for_state(WriterState::stopped, kSoon);
+  while (writer.running()) std::this_thread::sleep_for(1ms);
+  EXPECT_EQ(writer.stop().committed, 2U);
+}
+
+TEST(WriterProcess, TheEndOfStandardInputEndsItWell) {
+  const LiveDatabase database;
+  const char* program = std::getenv("SQLBK_LIVE_WRITER");
+  ASSERT_NE(program, nullptr);
+  const std::string command =
+      std::string(program) + " --db " + database.path() + " </dev/null >/dev/null";
+  EXPECT_EQ(std::system(command.c_str()), 0);
+  const CheckResult result = check_source(database.path());
+  EXPECT_TRUE(result.good()) << result.explain();
+  EXPECT_FALSE(result.committed.empty());
+}
+
+TEST(WriterProcess, DiesWithItsParent) {
+  const LiveDatabase database;
+  // Orphans become our children, so that we see them end.
+  ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+  const UniqueFd from_parent(ends[0]);
+  UniqueFd to_us(ends[1]);
+  const pid_t parent = ::fork();
+  ASSERT_GE(parent, 0);
+  if (parent == 0) {
+    const WriterProcess writer(database.writer());
+    const pid_t pid = writer.pid();
+    ::_exit(::write(to_us.get(), &pid, sizeof pid) == sizeof pid ? 0 : 1);
+  }
+  to_us.reset();
+  pid_t orphan = 0;
+  ASSERT_EQ(::read(from_parent.get(), &orphan, sizeof orphan), static_cast<ssize_t>(sizeof orphan));
+  int parent_status = 1;
+  ASSERT_EQ(::waitpid(parent, &parent_status, 0), parent);
+  EXPECT_EQ(parent_status, 0);
+  EXPECT_EQ(::waitpid(orphan, nullptr, 0), orphan) << "it ends, or this waits for ever";
+  ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
+}
+
+TEST(WriterProcess, UsesTheVfsAskedFor) {
+  const LiveDatabase database(JournalMode::delete_file);
+  LiveWriterOptions options = database.writer();
+  options.vfs = "unix-dotfile";
+  options.locking = LockingMode::exclusive;
+  WriterProcess writer(options);
+  EXPECT_TRUE(std::filesystem::exists(database.path() + ".lock"));
+  writer.stop();
+  options.vfs = "no-such-vfs";
+  EXPECT_THROW(WriterProcess{options}, Error);
 }
 
 TEST(WriterProcess, WaitsBehindALockAndSaysSo) {
