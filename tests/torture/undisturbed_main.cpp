@@ -1,0 +1,145 @@
+// undisturbed: how much an owner notices. Copies back to back for a while, alternating with cp of
+// the same files for as long, and compares the writers' commit rates and their worst stalls.
+// Prints one line a pair and a summary with the medians; judges nothing.
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <exception>
+#include <fcntl.h>
+#include <functional>
+#include <iostream>
+#include <spawn.h>
+#include <string>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <vector>
+
+#include <boost/filesystem.hpp>
+
+#include "cell.hpp"
+#include "kit/checker.hpp"
+#include "kit/temporary_directory.hpp"
+#include "kit/workload.hpp"
+#include "sqlbk/core/error.hpp"
+
+namespace sqlbk::torture {
+namespace {
+
+namespace fs = boost::filesystem;
+namespace po = boost::program_options;
+using Clock = std::chrono::steady_clock;
+
+struct Window {
+  double commits_per_second = 0;
+  double worst_stall_ms = 0;
+  unsigned copies = 0;
+  unsigned refused = 0;
+};
+
+void run_cp(const std::string& from, const std::string& to) {
+  std::array<std::string, 3> words{"cp", from, to};
+  std::array<char*, 4> arguments{words[0].data(), words[1].data(), words[2].data(), nullptr};
+  pid_t pid = 0;
+  const int result = ::posix_spawnp(&pid, "cp", nullptr, nullptr, arguments.data(), environ);
+  if (result != 0) throw system_error("start", "cp", result);
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0) {
+    if (errno != EINTR) throw system_error("wait for", "cp", errno);
+  }
+}
+
+std::uint64_t commits_of(std::span<const kit::WriterProcess> writers) {
+  std::uint64_t sum = 0;
+  for (const kit::WriterProcess& writer : writers) sum += writer.counters().commits;
+  return sum;
+}
+
+Window measure(std::span<const kit::WriterProcess> writers, double seconds,
+               const std::function<bool()>& copy) {
+  for (const kit::WriterProcess& writer : writers) {
+    static_cast<void>(writer.status().take_window_worst_stall());
+  }
+  Window window;
+  const std::uint64_t before = commits_of(writers);
+  const auto began = Clock::now();
+  std::chrono::duration<double> elapsed{0};
+  while (elapsed.count() < seconds) {
+    ++(copy() ? window.copies : window.refused);
+    elapsed = Clock::now() - began;
+  }
+  window.commits_per_second = static_cast<double>(commits_of(writers) - before) / elapsed.count();
+  for (const kit::WriterProcess& writer : writers) {
+    const std::chrono::duration<double, std::milli> stall =
+        writer.status().take_window_worst_stall();
+    window.worst_stall_ms = std::max(window.worst_stall_ms, stall.count());
+  }
+  return window;
+}
+
+int run(int argc, char** argv) {
+  unsigned pairs = 5;
+  po::options_description more;
+  more.add_options()("pairs", po::value(&pairs), "of a time with copies and one with cp");
+  const std::optional<Cell> cell =
+      parse_cell(argc, argv, "undisturbed: what the writers notice of copies, beside cp", more);
+  if (!cell) return 0;
+  const double seconds = cell->seconds > 0 ? cell->seconds : 20;
+  const Registry registry = full_registry();
+  const kit::TemporaryDirectory directory(cell->directory);
+  const std::string source = directory.file("source.db");
+  kit::create_database(
+      source, {.size_mb = cell->size_mb, .seed = cell->seed, .journal_mode = cell->journal_mode});
+  std::vector<kit::WriterProcess> owners = start_owners(*cell, source);
+  const std::span<const kit::WriterProcess> writers(owners.data(), cell->writers);
+
+  const auto copy = [&] {
+    const std::string destination = directory.file("copy.db");
+    try {
+      static_cast<void>(copy_once(*cell, registry, source, destination));
+    } catch (const Error& error) {
+      std::cerr << error.what() << '\n';
+      return false;
+    }
+    return fs::remove(destination);
+  };
+  const auto cp = [&] {
+    run_cp(source, directory.file("cp.db"));
+    run_cp(source + "-wal", directory.file("cp.db-wal"));
+    return true;
+  };
+  std::vector<double> ratios;
+  double worst_copy = 0;
+  double worst_cp = 0;
+  for (unsigned i = 0; i < pairs; ++i) {
+    const Window with_copies = measure(writers, seconds, copy);
+    const Window with_cp = measure(writers, seconds, cp);
+    ratios.push_back(with_copies.commits_per_second / with_cp.commits_per_second);
+    worst_copy = std::max(worst_copy, with_copies.worst_stall_ms);
+    worst_cp = std::max(worst_cp, with_cp.worst_stall_ms);
+    std::printf(
+        "  %u copies (%u refused) %.0f commits/s, worst stall %.1f ms; %u cp %.0f commits/s, "
+        "worst stall %.1f ms; ratio %.3f\n",
+        with_copies.copies, with_copies.refused, with_copies.commits_per_second,
+        with_copies.worst_stall_ms, with_cp.copies, with_cp.commits_per_second,
+        with_cp.worst_stall_ms, ratios.back());
+    static_cast<void>(std::fflush(stdout));
+  }
+  for (kit::WriterProcess& owner : owners) static_cast<void>(owner.stop());
+  std::printf("%s: median ratio %.3f; worst stall %.1f ms with copies, %.1f ms with cp\n",
+              cell->name().c_str(), median(ratios), worst_copy, worst_cp);
+  return 0;
+}
+
+}  // namespace
+}  // namespace sqlbk::torture
+
+int main(int argc, char** argv) {
+  try {
+    return sqlbk::torture::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::cerr << "undisturbed: " << error.what() << '\n';
+    return 2;
+  }
+}
