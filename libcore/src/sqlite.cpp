@@ -45,7 +45,8 @@ int open_flags(OpenMode mode) noexcept {
 // A URI that names exactly `path`: every byte that could mean something in a URI is escaped.
 std::string file_uri(const std::string& path, std::string_view query) {
   constexpr std::string_view kHex = "0123456789abcdef";
-  std::string uri = path.starts_with('/') ? "file://" : "file:";
+  // "./": a relative path may be ":memory:" or empty, which mean something even in a URI.
+  std::string uri = path.starts_with('/') ? "file://" : "file:./";
   for (const char c : path) {
     const auto byte = static_cast<unsigned char>(c);
     const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
