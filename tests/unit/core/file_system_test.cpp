@@ -1,0 +1,130 @@
+#include "sqlbk/core/file_system.hpp"
+
+#include <cerrno>
+#include <chrono>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <string>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
+
+#include <gtest/gtest.h>
+
+#include "errors.hpp"
+#include "files.hpp"
+#include "kit/temporary_directory.hpp"
+#include "sqlbk/core/io.hpp"
+
+namespace sqlbk {
+namespace {
+
+using namespace std::chrono_literals;
+
+void expect_row(std::uint64_t magic, const std::string& name, FileSystemKind kind) {
+  const FileSystem found = file_system_of_magic(magic);
+  EXPECT_EQ(found.name, name);
+  EXPECT_EQ(found.kind, kind) << name;
+  EXPECT_GT(found.timestamp_granularity, 0ns) << name;
+  EXPECT_LE(found.timestamp_granularity, 2s) << name;
+}
+
+// The numbers of the kernel's own header, not those of the table.
+TEST(FileSystemTable, KnowsLocalOnes) {
+  expect_row(EXT4_SUPER_MAGIC, "ext4", FileSystemKind::local);
+  expect_row(XFS_SUPER_MAGIC, "xfs", FileSystemKind::local);
+  expect_row(BTRFS_SUPER_MAGIC, "btrfs", FileSystemKind::local);
+  expect_row(TMPFS_MAGIC, "tmpfs", FileSystemKind::local);
+  expect_row(RAMFS_MAGIC, "ramfs", FileSystemKind::local);
+  expect_row(F2FS_SUPER_MAGIC, "f2fs", FileSystemKind::local);
+  expect_row(MSDOS_SUPER_MAGIC, "vfat", FileSystemKind::local);
+  expect_row(EXFAT_SUPER_MAGIC, "exfat", FileSystemKind::local);
+  expect_row(ISOFS_SUPER_MAGIC, "iso9660", FileSystemKind::local);
+  expect_row(UDF_SUPER_MAGIC, "udf", FileSystemKind::local);
+  expect_row(SQUASHFS_MAGIC, "squashfs", FileSystemKind::local);
+  expect_row(EROFS_SUPER_MAGIC_V1, "erofs", FileSystemKind::local);
+  expect_row(REISERFS_SUPER_MAGIC, "reiserfs", FileSystemKind::local);
+  expect_row(NILFS_SUPER_MAGIC, "nilfs", FileSystemKind::local);
+  expect_row(OVERLAYFS_SUPER_MAGIC, "overlayfs", FileSystemKind::overlay);
+}
+
+TEST(FileSystemTable, KnowsThoseThatAnotherKernelMayWrite) {
+  expect_row(NFS_SUPER_MAGIC, "nfs", FileSystemKind::foreign);
+  expect_row(SMB_SUPER_MAGIC, "smb", FileSystemKind::foreign);
+  expect_row(CIFS_SUPER_MAGIC, "cifs", FileSystemKind::foreign);
+  expect_row(SMB2_SUPER_MAGIC, "smb2", FileSystemKind::foreign);
+  expect_row(V9FS_MAGIC, "9p", FileSystemKind::foreign);
+  expect_row(FUSE_SUPER_MAGIC, "fuse", FileSystemKind::foreign);
+  expect_row(CEPH_SUPER_MAGIC, "ceph", FileSystemKind::foreign);
+  expect_row(AFS_SUPER_MAGIC, "afs", FileSystemKind::foreign);
+  expect_row(AFS_FS_MAGIC, "afs", FileSystemKind::foreign);
+  expect_row(CODA_SUPER_MAGIC, "coda", FileSystemKind::foreign);
+  expect_row(OCFS2_SUPER_MAGIC, "ocfs2", FileSystemKind::foreign);
+}
+
+TEST(FileSystemTable, WhatItDoesNotKnowIsLocalWithTheCoarsestClock) {
+  const FileSystem found = file_system_of_magic(0x12345678);
+  EXPECT_EQ(found.name, "unknown");
+  EXPECT_EQ(found.kind, FileSystemKind::local);
+  EXPECT_EQ(found.timestamp_granularity, 2s);
+}
+
+TEST(FileSystemTable, CoarseClocksAreKnown) {
+  EXPECT_LE(file_system_of_magic(EXT4_SUPER_MAGIC).timestamp_granularity, 10ms);
+  EXPECT_EQ(file_system_of_magic(MSDOS_SUPER_MAGIC).timestamp_granularity, 2s);
+}
+
+// f_type is signed on some machines: a magic with its highest bit set must be found all the same.
+TEST(FileSystemOf, AgreesWithTheKernel) {
+  for (const std::string path : {"/dev/shm", "/tmp", "/proc"}) {
+    struct statfs info {};
+    if (::statfs(path.c_str(), &info) != 0) continue;
+    const UniqueFd fd = open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, path);
+    const FileSystem expected = file_system_of_magic(static_cast<std::uint32_t>(info.f_type));
+    EXPECT_EQ(file_system_of(fd.get(), path).name, expected.name) << path;
+  }
+  EXPECT_EQ(file_system_of_magic(0xff534d42).name, "cifs");
+}
+
+// Two writes further apart than the granularity have different times: that is what it is for.
+TEST(FileSystemOf, TheGranularityHolds) {
+  const kit::TemporaryDirectory directory;
+  const std::string path = directory.file("file");
+  const UniqueFd fd = open_at(AT_FDCWD, path, O_RDWR | O_CREAT, 0600, path);
+  const auto granularity = file_system_of(fd.get(), path).timestamp_granularity;
+  const std::byte byte{};
+  for (int i = 0; i < 3; ++i) {
+    write_all(fd.get(), {&byte, 1}, 0, path);
+    const FileStat before = stat_of(fd.get(), path);
+    const auto end = std::chrono::steady_clock::now() + granularity;
+    while (std::chrono::steady_clock::now() <= end) continue;
+    write_all(fd.get(), {&byte, 1}, 0, path);
+    EXPECT_NE(stat_of(fd.get(), path).ctime_ns, before.ctime_ns);
+    EXPECT_FALSE(stat_of(fd.get(), path).unchanged(before));
+  }
+}
+
+TEST(FreeSpace, IsThatOfAnUnprivilegedUser) {
+  const kit::TemporaryDirectory directory;
+  const UniqueFd fd =
+      open_at(AT_FDCWD, directory.path(), O_RDONLY | O_DIRECTORY, 0, directory.path());
+  struct statvfs info {};
+  ASSERT_EQ(::fstatvfs(fd.get(), &info), 0);
+  const std::uint64_t total = std::uint64_t{info.f_blocks} * info.f_frsize;
+  const std::uint64_t free = free_space_bytes(fd.get(), directory.path());
+  EXPECT_GT(free, 0U);
+  EXPECT_LE(free, total);
+  // Others write here meanwhile: near what statvfs says, within a tenth of the whole.
+  const std::uint64_t expected = std::uint64_t{info.f_bavail} * info.f_frsize;
+  EXPECT_LT(free > expected ? free - expected : expected - free, total / 10);
+}
+
+TEST(FileSystemOf, ABadDescriptorIsAnError) {
+  EXPECT_EQ(test::code_of([] { file_system_of(-1, "x"); }), Errc::io_error);
+  const auto error = test::error_of([] { free_space_bytes(-1, "x"); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->os_errno(), EBADF);
+  EXPECT_EQ(error->path(), "x");
+}
+
+}  // namespace
+}  // namespace sqlbk

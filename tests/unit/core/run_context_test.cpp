@@ -1,0 +1,194 @@
+#include "sqlbk/core/run_context.hpp"
+
+#include <chrono>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "errors.hpp"
+#include "sqlbk/core/host_thread.hpp"
+#include "test_context.hpp"
+
+namespace sqlbk {
+namespace {
+
+using namespace std::chrono_literals;
+using test::code_of;
+using test::TestContext;
+
+TEST(DeadlineTest, NeverNeverPasses) {
+  Deadline deadline = Deadline::never();
+  deadline.first_pass_done();
+  EXPECT_FALSE(deadline.has_passed());
+  EXPECT_GE(deadline.left(), 24h);
+}
+
+TEST(DeadlineTest, AFixedOnePassesWhenItsTimeIsUp) {
+  EXPECT_TRUE(Deadline::after(0ms).has_passed());
+  EXPECT_EQ(Deadline::after(0ms).left(), 0ms);
+  EXPECT_EQ(Deadline::after(-5s).left(), 0ms) << "never less than nothing";
+  const Deadline later = Deadline::after(1h);
+  EXPECT_FALSE(later.has_passed());
+  EXPECT_LE(later.left(), 1h);
+  EXPECT_GT(later.left(), 59min);
+}
+
+TEST(DeadlineTest, AFixedOneIsNotMovedByTheFirstPass) {
+  Deadline deadline = Deadline::after(1h);
+  deadline.first_pass_done();
+  EXPECT_GT(deadline.left(), 59min);
+}
+
+TEST(DeadlineTest, AnAdaptiveOneStandsOnceTheFirstPassIsDone) {
+  Deadline deadline = Deadline::adaptive();
+  EXPECT_FALSE(deadline.has_passed());
+  EXPECT_GE(deadline.left(), 24h) << "no limit yet";
+  deadline.first_pass_done();
+  EXPECT_FALSE(deadline.has_passed());
+  EXPECT_GT(deadline.left(), 50s) << "at least a minute";
+  EXPECT_LE(deadline.left(), 60s);
+  const auto left = deadline.left();
+  deadline.first_pass_done();
+  EXPECT_LE(deadline.left(), left) << "a second pass does not move it";
+}
+
+TEST(RunContextTest, TickThrowsWhatStopsARun) {
+  TestContext test;
+  EXPECT_EQ(code_of([&] { test.context.tick(); }), std::nullopt);
+  EXPECT_FALSE(test.context.should_stop());
+  test.context.deadline = Deadline::after(0ms);
+  EXPECT_TRUE(test.context.should_stop());
+  EXPECT_EQ(code_of([&] { test.context.tick(); }), Errc::deadline_exceeded);
+  test.cancel.request();
+  EXPECT_EQ(code_of([&] { test.context.tick(); }), Errc::interrupted) << "the user comes first";
+  test.context.deadline = Deadline::never();
+  EXPECT_TRUE(test.context.should_stop());
+  EXPECT_EQ(code_of([&] { test.context.tick(); }), Errc::interrupted);
+}
+
+TEST(RunContextTest, AdvanceCountsAndTicks) {
+  TestContext test;
+  test.progress.begin(Phase::copy, 100);
+  test.context.advance(7);
+  test.context.advance(5);
+  EXPECT_EQ(test.progress.done_bytes.load(), 12U);
+  EXPECT_EQ(test.progress.total_bytes.load(), 100U);
+  EXPECT_EQ(test.progress.phase.load(), Phase::copy);
+  EXPECT_EQ(&test.context.progress(), &test.progress);
+  test.cancel.request();
+  EXPECT_EQ(code_of([&] { test.context.advance(1); }), Errc::interrupted);
+  test.progress.begin(Phase::fold, 0);
+  EXPECT_EQ(test.progress.done_bytes.load(), 0U) << "a new phase counts from 0";
+}
+
+TEST(RunContextTest, SleepingIsCutShort) {
+  TestContext test;
+  test.cancel.request();
+  EXPECT_EQ(code_of([&] { test.context.sleep_for(1h); }), Errc::interrupted);
+  EXPECT_EQ(code_of([&] { test.context.sleep_for(0ms); }), Errc::interrupted)
+      << "a sleep of no length ticks, too";
+  TestContext other;
+  other.context.deadline = Deadline::after(20ms);
+  EXPECT_EQ(code_of([&] { other.context.sleep_for(1h); }), Errc::deadline_exceeded);
+}
+
+TEST(RunContextTest, SleepingTakesItsTime) {
+  TestContext test;
+  const auto start = std::chrono::steady_clock::now();
+  test.context.sleep_for(30ms);
+  EXPECT_GE(std::chrono::steady_clock::now() - start, 30ms);
+}
+
+TEST(RunContextTest, SleepingIsCutShortFromAnotherThread) {
+  TestContext test;
+  std::thread other([&] { test.cancel.request(); });
+  EXPECT_EQ(code_of([&] { test.context.sleep_for(1h); }), Errc::interrupted);
+  other.join();
+}
+
+TEST(RunContextTest, TheWatchRunsWithTicksUntilItsGuardIsGone) {
+  TestContext test;
+  int calls = 0;
+  {
+    const auto guard = test.context.watch([&] { ++calls; });
+    test.context.tick();
+    EXPECT_EQ(calls, 1) << "the first tick looks at once";
+    for (int i = 0; i < 1000; ++i) test.context.tick();
+    EXPECT_LT(calls, 900) << "and not each one after it";
+    const int before = calls;
+    std::this_thread::sleep_for(3ms);
+    test.context.tick();
+    EXPECT_GT(calls, before);
+  }
+  const int before = calls;
+  std::this_thread::sleep_for(3ms);
+  test.context.tick();
+  EXPECT_EQ(calls, before);
+}
+
+TEST(RunContextTest, WhatTheWatchThrowsStopsTheRun) {
+  TestContext test;
+  EXPECT_EQ(code_of([&] {
+              const auto guard = test.context.watch(
+                  [] { throw Error(Errc::lock_budget_exceeded, "somebody waits"); });
+              test.context.advance(1);
+            }),
+            Errc::lock_budget_exceeded);
+  EXPECT_EQ(code_of([&] { test.context.tick(); }), std::nullopt) << "the guard is gone";
+}
+
+TEST(RunContextTest, ACancelledRunDoesNotAskItsWatch) {
+  TestContext test;
+  int calls = 0;
+  const auto guard = test.context.watch([&] { ++calls; });
+  test.cancel.request();
+  EXPECT_EQ(code_of([&] { test.context.tick(); }), Errc::interrupted);
+  EXPECT_EQ(calls, 0);
+}
+
+TEST(RunContextTest, LogsToItsSinkIfItHasOne) {
+  TestContext test;
+  test.context.log(LogLevel::info, "to nobody");
+  std::vector<std::pair<LogLevel, std::string>> lines;
+  test.context.log_sink = [&](LogLevel level, const std::string& text) {
+    lines.emplace_back(level, text);
+  };
+  test.context.log(LogLevel::warning, "to us");
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_EQ(lines[0].first, LogLevel::warning);
+  EXPECT_EQ(lines[0].second, "to us");
+}
+
+TEST(RunContextTest, WorkForTheHostRunsOnItsThread) {
+  TestContext test;
+  const std::thread::id here = std::this_thread::get_id();
+  std::thread::id id;
+  test.context.on_host([&] { id = std::this_thread::get_id(); });
+  EXPECT_EQ(id, here) << "without an isolated thread, this one is it";
+  run_isolated([&](HostThread* host) {
+    test.context.host = host;
+    id = {};
+    test.context.on_host([&] { id = std::this_thread::get_id(); });
+    EXPECT_EQ(id, here);
+    EXPECT_NE(std::this_thread::get_id(), here);
+    EXPECT_EQ(code_of([&] { test.context.on_host([] { throw Error(Errc::no_space, "x"); }); }),
+              Errc::no_space);
+  });
+}
+
+TEST(Names, ArePrinted) {
+  for (const Phase phase : {Phase::probe, Phase::copy, Phase::fold, Phase::steps, Phase::sync,
+                            Phase::publish, Phase::done}) {
+    EXPECT_NE(to_string(phase), "unknown");
+  }
+  for (const LogLevel level :
+       {LogLevel::error, LogLevel::warning, LogLevel::info, LogLevel::debug}) {
+    EXPECT_NE(to_string(level), "unknown");
+  }
+}
+
+}  // namespace
+}  // namespace sqlbk
