@@ -1,0 +1,155 @@
+"""`sqlbk copy --json`: the object that docs/cli.md describes, field by field, in every case."""
+
+import errno
+import os
+import re
+import shutil
+
+from support import SOURCE_ROOT, CliTest, main
+
+TYPES = {
+    "string": lambda value: isinstance(value, str),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
+    "boolean": lambda value: isinstance(value, bool),
+    "object": lambda value: isinstance(value, dict),
+    "object or null": lambda value: value is None or isinstance(value, dict),
+    "array of string": lambda value: isinstance(value, list) and
+                       all(isinstance(item, str) for item in value),
+    "array of object": lambda value: isinstance(value, list) and
+                       all(isinstance(item, dict) for item in value),
+}
+OPEN_OBJECTS = {"proof"}  # any names, strings as values
+
+
+def documented_fields():
+    with open(os.path.join(SOURCE_ROOT, "docs", "cli.md"), encoding="utf-8") as file:
+        text = file.read().split("| field | type | meaning |", 1)[1].split("\n\n", 1)[0]
+    return dict(re.findall(r"^\| `([\w.\[\]]+)` \| ([a-z ]+) \|", text, re.MULTILINE))
+
+
+def problems(value, fields, prefix=""):
+    """What of `value` is not as documented: missing, unknown, of another type."""
+    here = {name[len(prefix):]: kind for name, kind in fields.items()
+            if name.startswith(prefix) and not re.search(r"[.\[]", name[len(prefix):])}
+    found = [f"{prefix}{name} is missing" for name in here if name not in value]
+    for name, item in value.items():
+        path = prefix + name
+        if name not in here:
+            found.append(f"{path} is not documented")
+        elif not TYPES[here[name]](item):
+            found.append(f"{path} is no {here[name]}: {item!r}")
+        elif path in OPEN_OBJECTS:
+            found += [f"{path}.{key} is no string" for key, fact in item.items()
+                      if not isinstance(fact, str)]
+        elif isinstance(item, dict):
+            found += problems(item, fields, path + ".")
+        elif here[name] == "array of object":
+            for part in item:
+                found += problems(part, fields, path + "[].")
+    return found
+
+
+class Json(CliTest):
+    def check(self, result):
+        self.assertEqual(result.out.count(b"\n"), 1, str(result))
+        self.assertEqual(problems(result.json, documented_fields()), [], str(result))
+        self.assertEqual(result.json["exit_code"], result.code)
+        self.assertEqual(result.json["error"] is None, result.code == 0)
+        return result.json
+
+    def run_json(self, *arguments, **options):
+        return self.check(self.run_sqlbk("copy", "--json", *arguments, **options))
+
+    def test_the_validator_finds_what_is_wrong(self):
+        fields = documented_fields()
+        self.assertGreater(len(fields), 30)
+        self.make_database()
+        good = self.copy_json("--then", "quick_check", "app.db", "x.db")
+        self.assertEqual(problems(good, fields), [])
+        for change, problem in (
+                ({"news": 1}, "news is not documented"),
+                ({"attempts": "1"}, "attempts is no integer: '1'"),
+                ({"dry_run": 0}, "dry_run is no boolean: 0"),
+                ({"times_ms": {**good["times_ms"], "tea": 1.0}}, "times_ms.tea is not documented"),
+                ({"steps": [{**good["steps"][0], "verdict": None}]},
+                 "steps[].verdict is no string: None"),
+                ({"error": {}}, "error.code is missing"),
+                ({"proof": {"rounds": 1}}, "proof.rounds is no string")):
+            with self.subTest(problem):
+                self.assertIn(problem, problems({**good, **change}, fields))
+        without = dict(good)
+        del without["verdict"]
+        self.assertEqual(problems(without, fields), ["verdict is missing"])
+
+    def test_success(self):
+        self.make_database()
+        report = self.run_json("--then", "quick_check,journal_mode=wal", "app.db", "x.db")
+        self.assertEqual((report["verdict"], report["page_size_bytes"]), ("at-rest", 4096))
+        self.assertEqual(report["moved_bytes"], report["size_bytes"])
+
+    def test_success_of_a_live_wal_source(self):
+        self.make_database(wal=True)
+        self.owner().run("PRAGMA wal_autocheckpoint=0", "INSERT INTO t VALUES(1000, x'01')")
+        for options in ((), ("--keep-wal",), ("--strategy", "online")):
+            with self.subTest(options):
+                report = self.run_json(*options, "app.db", f"x{len(options)}{options[-1:]}.db")
+                self.assertEqual(report["verdict"], "snapshot")
+                self.assertEqual(report["wal_size_bytes"] > 0, options == ("--keep-wal",))
+
+    def test_empty_database(self):
+        with open(self.path("empty.db"), "wb"):
+            pass
+        report = self.run_json("empty.db", "x.db")
+        self.assertEqual((report["size_bytes"], report["page_size_bytes"]), (0, 0))
+
+    def test_dry_run(self):
+        self.make_database()
+        self.assertEqual(self.run_json("--dry-run", "app.db", "x.db")["verdict"], "none")
+
+    def test_unproven(self):
+        for suffix in ("", "-wal"):
+            shutil.copy(os.path.join(os.environ["SQLBK_TEST_DATA"], "zerosalt.db" + suffix),
+                        self.path("app.db" + suffix))
+        report = self.run_json("--no-copy-retry-strict", "--copy-retry", "1", "app.db", "x.db")
+        self.assertEqual(report["verdict"], "unproven")
+
+    def test_failures(self):
+        self.make_database()
+        self.make_database("damaged.db", rows=400)
+        with open(self.path("damaged.db"), "r+b") as file:
+            file.seek(4096 * 5)
+            file.write(b"\xff" * 4096)
+        with open(self.path("noise.db"), "wb") as file:
+            file.write(b"noise" * 100)
+        for errc, arguments in (
+                ("usage", ()),
+                ("usage", ("--fast", "app.db", "x.db")),
+                ("usage", ("--strategy", "fast", "app.db", "x.db")),
+                ("usage", ("--timeout", "soon", "app.db", "x.db")),
+                ("source_missing", ("none.db", "x.db")),
+                ("destination_unusable", ("app.db", "none/x.db")),
+                ("destination_exists", ("app.db", "app.db")),
+                ("destination_exists", ("--dry-run", "app.db", "app.db")),
+                ("not_a_database", ("noise.db", "x.db")),
+                ("damaged", ("--then", "integrity_check", "damaged.db", "x.db"))):
+            with self.subTest(arguments):
+                report = self.run_json(*arguments)
+                self.assertEqual(report["error"]["code"], errc)
+                self.assertEqual(report["verdict"], "none")
+                self.assertEqual(report["dry_run"], "--dry-run" in arguments)
+                self.assertNotIn("\n", report["error"]["message"])
+
+    def test_error_carries_what_the_system_said(self):
+        self.make_database()
+        error = self.run_json("none.db", "x.db")["error"]
+        self.assertEqual((error["path"], error["errno"]), ("none.db", errno.ENOENT))
+
+    def test_json_behind_the_double_dash_is_a_name(self):
+        result = self.run_sqlbk("copy", "--", "--json", "x.db")
+        self.assertEqual((result.code, result.out), (1, b""))
+        self.assertIn(b"'--json'", result.err)
+
+
+if __name__ == "__main__":
+    main()
