@@ -113,10 +113,7 @@ LiveFiles::LiveFiles(const std::string& source_path)
     throw error;
   }
   try {
-    if (!refresh(SourceFile::main)) {
-      throw Error(Errc::source_missing, "there is no source " + quoted(source_path))
-          .with_path(source_path);
-    }
+    refresh(SourceFile::main);
     refresh_sidecars();
   } catch (...) {
     close_or_park(open_);  // no destructor runs for what was not built
@@ -156,6 +153,10 @@ bool LiveFiles::refresh(SourceFile file) {
   const int fd = open_read_only(path_of(file));
   if (fd >= 0) open_.push_back(fd);
   current_[static_cast<std::size_t>(file)] = fd;
+  if (fd < 0 && file == SourceFile::main) {
+    throw Error(Errc::source_missing, "there is no source " + quoted(given_path_))
+        .with_path(given_path_);
+  }
   if (fd >= 0 && !stat(file).is_regular()) {
     throw Error(Errc::unsupported_database, quoted(path_of(file)) + " is not a regular file")
         .with_path(path_of(file));

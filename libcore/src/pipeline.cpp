@@ -181,9 +181,18 @@ void Pipeline::run_steps(StagedImage& image, RunContext& context, Report& report
     StepReport result;
     {
       const Stopwatch time(elapsed);
-      result = step->run(image, context);
+      // A step opens the copy through SQLite, which may call back into the host. What it opens of
+      // the image it opens there, and so it is closed there.
+      context.on_host([&] {
+        try {
+          result = step->run(image, context);
+        } catch (...) {
+          image.close_files();
+          throw;
+        }
+        image.close_files();
+      });
     }
-    image.close_files();
     result.elapsed = elapsed;
     report.steps.push_back(result);
     if (result.verdict == StepVerdict::damaged) {

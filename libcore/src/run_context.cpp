@@ -106,16 +106,25 @@ RunContext::WatchGuard RunContext::watch(std::function<void()> check) {
   return WatchGuard(*this);
 }
 
-void RunContext::on_host(const std::function<void()>& work) const {
-  if (host != nullptr) {
-    host->call(work);
-  } else {
+void RunContext::on_host(const std::function<void()>& work) {
+  if (host == nullptr) {
     work();
+    return;
   }
+  // While the other thread works this one waits, so that what it nests is there already.
+  HostThread* const there = std::exchange(host, nullptr);
+  try {
+    there->call(work);
+  } catch (...) {
+    host = there;
+    throw;
+  }
+  host = there;
 }
 
-void RunContext::log(LogLevel level, const std::string& message) const {
-  if (log_sink) log_sink(level, message);
+void RunContext::log(LogLevel level, const std::string& message) {
+  // The sink writes to a descriptor of the host's, whose number may be the staged copy's here.
+  if (log_sink) on_host([&] { log_sink(level, message); });
 }
 
 }  // namespace sqlbk

@@ -13,13 +13,15 @@ namespace sqlbk {
 namespace {
 
 // SQLite itself plays the journal back when it first reads; afterwards the journal must be gone.
-void roll_back_journal(StagedImage& image) {
+void roll_back_journal(StagedImage& image, RunContext& context) {
   image.close_files();
   try {
-    sqlite::Connection connection(image.main_path(), sqlite::OpenMode::read_write);
-    connection.execute("PRAGMA synchronous=OFF");  // the pipeline syncs once, at the end
-    static_cast<void>(connection.integer("SELECT count(*) FROM sqlite_schema"));
-    connection.close();
+    context.on_host([&] {
+      sqlite::Connection connection(image.main_path(), sqlite::OpenMode::read_write);
+      connection.execute("PRAGMA synchronous=OFF");  // the pipeline syncs once, at the end
+      static_cast<void>(connection.integer("SELECT count(*) FROM sqlite_schema"));
+      connection.close();
+    });
   } catch (Error& error) {
     throw Error(error.code(),
                 "unable to roll back the hot journal on the copy: " + std::string(error.what()))
@@ -60,7 +62,7 @@ void fold(StagedImage& image, RunContext& context) {
 
 void settle_image(StagedImage& image, const CopyRequest& request, RunContext& context,
                   Report& report) {
-  if (image.has_journal()) roll_back_journal(image);
+  if (image.has_journal()) roll_back_journal(image, context);
   const bool keep_wal = request.copy.form == ImageForm::main_and_wal && image.wal_prefix;
   if (keep_wal && image.wal_prefix->vouched_by_index) {
     report.warnings.emplace_back(

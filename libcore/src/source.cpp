@@ -155,6 +155,12 @@ void require_copyable(const SourceFacts& facts, bool allow_foreign) {
     throw refusal(Errc::unsupported_database, facts,
                   "a '-wal2' file belongs to a branch of SQLite");
   }
+  if (facts.is_empty() && facts.wal_size_bytes() > 0) {
+    // Not even to be read through SQLite, which deletes such a WAL (pagerOpenWalIfPresent()).
+    throw refusal(Errc::damaged, facts, "its main file is empty, but its -wal is not")
+        .with_hint(
+            "the WAL may be all that is left: copy both files away before anything opens them");
+  }
   if (!facts.is_empty()) refuse_bad_header(facts);
   refuse_mismatched_wal(facts);
 }

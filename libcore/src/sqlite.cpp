@@ -88,7 +88,10 @@ Connection::Connection(const std::string& path, OpenMode mode)
   // Always a URI, so that a path that starts with "file:" is not taken for one.
   const std::string uri = file_uri(path, mode == OpenMode::immutable ? "?immutable=1" : "");
   const int result =
-      sqlite3_open_v2(uri.c_str(), &raw, open_flags(mode) | SQLITE_OPEN_URI, nullptr);
+      // A cache of its own: under sqlite3_enable_shared_cache() it would see what a connection of
+      // the host has not committed.
+      sqlite3_open_v2(uri.c_str(), &raw,
+                      open_flags(mode) | SQLITE_OPEN_URI | SQLITE_OPEN_PRIVATECACHE, nullptr);
   handle_.reset(raw);
   check(result, raw, path_, "open");
   static_cast<void>(sqlite3_extended_result_codes(raw, 1));

@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -49,6 +50,31 @@ void require_not_part_of_source(const std::string& destination, const SourceFact
     throw exists_error(destination, "it is the source itself, under this or another name")
         .with_hint("choose another name");
   }
+  // With force the sidecars of the destination go: none of them may be the source itself.
+  for (const std::string_view suffix : kSidecars) {
+    const std::string sidecar = destination + std::string(suffix);
+    const std::optional<FileStat> file = stat_path(sidecar);
+    if (file && file->same_file(source.main)) {
+      throw exists_error(destination, "its sidecar " + quoted(sidecar) + " would be the source")
+          .with_hint("choose another name");
+    }
+  }
+  // The other way round: a sidecar's name of the destination that is a file of the source would be
+  // taken for a leftover, and removed by --force.
+  for (const std::string_view suffix : kSidecars) {
+    const std::optional<FileStat> sidecar = stat_path(destination + std::string(suffix));
+    if (!sidecar) continue;
+    for (const std::optional<FileStat>* file : {&source.wal, &source.shm, &source.journal}) {
+      if (*file && sidecar->same_file(**file)) {
+        throw exists_error(destination, "a sidecar of that name is a file of the source")
+            .with_hint("choose a name that does not belong to the source");
+      }
+    }
+    if (sidecar->same_file(source.main)) {
+      throw exists_error(destination, "the source has the name of a sidecar of it")
+          .with_hint("choose a name that does not belong to the source");
+    }
+  }
   boost::system::error_code code;
   const fs::path directory = fs::canonical(parent_of(destination), code);
   if (code) return;  // a missing directory is reported by whoever opens it
@@ -73,7 +99,27 @@ void require_free(const std::string& destination) {
   }
 }
 
+// Whether the file is a database itself, whatever its name.
+bool is_database(const std::string& path) {
+  std::array<std::byte, format::kDbMagic.size()> start{};
+  const UniqueFd fd = open_at(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, path);
+  static_cast<void>(read_up_to(fd.get(), start, 0, path));
+  return std::memcmp(start.data(), format::kDbMagic.data(), start.size()) == 0;
+}
+
 void require_replaceable(const std::string& destination) {
+  for (const std::string_view suffix : kSidecars) {
+    const std::string sidecar = destination + std::string(suffix);
+    const std::optional<FileStat> file = look(sidecar);
+    if (file && file->is_directory()) {
+      throw exists_error(destination, quoted(sidecar) + " is a directory, which is not replaced")
+          .with_hint("choose another name");
+    }
+    if (file && file->is_regular() && is_database(sidecar)) {
+      throw exists_error(destination, quoted(sidecar) + " is no sidecar but a database itself")
+          .with_hint("choose another name");
+    }
+  }
   const std::optional<FileStat> there = look(destination);
   if (!there) return;
   if (!there->is_regular()) {
@@ -94,6 +140,10 @@ void sync_directory(const std::string& path) {
   sync_file(fd.get(), path);
 }
 
+void remove_quietly(const std::string& path) noexcept {
+  static_cast<void>(sys().unlinkat(AT_FDCWD, path.c_str(), 0));
+}
+
 // Gives `from` the name `to` without ever replacing anything (consistency-rules, section 10.3).
 void rename_to_free_name(const std::string& from, const std::string& to) {
   if (sys().renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return;
@@ -108,11 +158,11 @@ void rename_to_free_name(const std::string& from, const std::string& to) {
         .with_path(to)
         .with_errno(os_errno);
   }
-  if (sys().unlinkat(AT_FDCWD, from.c_str(), 0) != 0) throw system_error("remove", from, errno);
-}
-
-void remove_quietly(const std::string& path) noexcept {
-  static_cast<void>(sys().unlinkat(AT_FDCWD, path.c_str(), 0));
+  if (sys().unlinkat(AT_FDCWD, from.c_str(), 0) != 0) {
+    const int os_errno = errno;
+    static_cast<void>(sys().unlinkat(AT_FDCWD, to.c_str(), 0));
+    throw system_error("remove", from, os_errno);
+  }
 }
 
 void copy_whole_file(const std::string& from, const std::string& to) {
@@ -126,6 +176,27 @@ void copy_whole_file(const std::string& from, const std::string& to) {
     if (got < buffer.size()) break;
   }
   close_checked(out, to);
+}
+
+// For the run that finds this one dead half-way: see settle_replacement().
+void write_note(const StagingDirectory& staging, const std::string& destination,
+                const std::optional<FileStat>& old_main, const std::string& new_main,
+                const std::string& new_wal) {
+  const std::string path = staging.path() + "/" + kReplaceNoteName;
+  UniqueFd note = open_at(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL, 0600, path);
+  boost::system::error_code code;
+  const std::string real = fs::canonical(parent_of(destination), code).string() + "/" +
+                           fs::path(destination).filename().string();
+  ReplaceNote content;
+  content.destination = real;
+  content.old_main = old_main;
+  content.new_main = stat_path(new_main).value();
+  if (!new_wal.empty()) content.new_wal = stat_path(new_wal);
+  const std::string text = to_text(content);
+  write_all(note.get(), std::as_bytes(std::span(text)), 0, path);
+  sync_file(note.get(), path);
+  close_checked(note, path);
+  sync_directory(staging.path());
 }
 
 std::string staging_parent(const std::string& destination, const TargetOptions& options) {
@@ -164,9 +235,9 @@ StagedTarget::StagedTarget(const std::string& destination, const SourceFacts& so
       options_(std::move(options)),
       staging_([&] {
         // First, because a dead --force run may have taken sidecars that belong there.
-        clean_dead_staging_directories(parent_of(destination));
+        clean_dead_staging_directories(parent_of(destination), source.main_path);
         const std::string parent = staging_parent(destination, options_);
-        if (!options_.tempdir.empty()) clean_dead_staging_directories(parent);
+        if (!options_.tempdir.empty()) clean_dead_staging_directories(parent, source.main_path);
         check_destination(destination, source, options_);
         return std::make_unique<StagingDirectory>(parent);
       }()),
@@ -196,7 +267,10 @@ void StagedTarget::apply_attributes(const LiveFiles& source, const std::string& 
       throw system_error("set the owner of", path, errno);
     }
   }
-  if (sys().fchmod(fd.get(), source_.main.mode & 0777U) != 0) {
+  const mode_t mode = options_.preserve ? source_.main.mode & 0777U
+                                        : platform::mode_without_acl(source.fd_of(SourceFile::main),
+                                                                     source_.main.mode & 0777U);
+  if (sys().fchmod(fd.get(), mode) != 0) {
     throw system_error("set the permissions of", path, errno);
   }
   if (options_.preserve) {
@@ -218,22 +292,25 @@ void StagedTarget::sync(const LiveFiles& source) {
   move_beside_destination();
   for (const std::string& path : {wal_to_publish_, main_to_publish_}) {
     if (path.empty()) continue;
-    apply_attributes(source, path);
+    // Opened first: the source's permissions may be such that its owner cannot read it.
     const UniqueFd fd = open_at(AT_FDCWD, path, O_RDONLY, 0, path);
+    apply_attributes(source, path);
     sync_file(fd.get(), path);
   }
 }
 
-// A rename cannot cross file systems: a copy staged elsewhere is copied once more.
+// A rename crosses neither file systems nor mounts of one file system, and what a crash leaves is
+// looked for beside the destination: a copy staged elsewhere gets a second name there, or, where
+// it cannot, is copied once more.
 void StagedTarget::move_beside_destination() {
   if (options_.tempdir.empty()) return;
-  const std::optional<FileStat> there = stat_path(publish_directory_);
-  if (there && there->device == stat_of(staging_->fd(), staging_->path()).device) return;
   beside_ = std::make_unique<StagingDirectory>(publish_directory_);
   for (std::string* path : {&wal_to_publish_, &main_to_publish_}) {
     if (path->empty()) continue;
     const std::string to = beside_->path() + "/" + fs::path(*path).filename().string();
-    copy_whole_file(*path, to);
+    if (sys().linkat(AT_FDCWD, path->c_str(), AT_FDCWD, to.c_str(), 0) != 0) {
+      copy_whole_file(*path, to);
+    }
     *path = to;
   }
 }
@@ -254,7 +331,11 @@ void StagedTarget::publish() {
 void StagedTarget::publish_new() {
   require_free(destination_);
   const std::string wal = destination_ + "-wal";
-  if (!wal_to_publish_.empty()) rename_to_free_name(wal_to_publish_, wal);
+  if (!wal_to_publish_.empty()) {
+    write_note(beside_ ? *beside_ : *staging_, destination_, std::nullopt, main_to_publish_,
+               wal_to_publish_);
+    rename_to_free_name(wal_to_publish_, wal);
+  }
   bool published = false;
   try {
     rename_to_free_name(main_to_publish_, destination_);
@@ -270,27 +351,17 @@ void StagedTarget::publish_new() {
 
 void StagedTarget::publish_over_existing() {
   require_replaceable(destination_);
-  const StagingDirectory& staging = beside_ ? *beside_ : *staging_;
-  const FileStat old = *look(destination_);
-  const std::string note_path = staging.path() + "/" + kReplaceNoteName;
-  {
-    UniqueFd note = open_at(AT_FDCWD, note_path, O_WRONLY | O_CREAT | O_EXCL, 0600, note_path);
-    boost::system::error_code code;
-    const std::string real = fs::canonical(publish_directory_, code).string() + "/" +
-                             fs::path(destination_).filename().string();
-    const std::string text =
-        std::to_string(old.device) + " " + std::to_string(old.inode) + " " + real + '\0';
-    write_all(note.get(), std::as_bytes(std::span(text)), 0, note_path);
-    sync_file(note.get(), note_path);
-    close_checked(note, note_path);
-  }
-  sync_directory(staging.path());
+  StagingDirectory& staging = beside_ ? *beside_ : *staging_;
+  write_note(staging, destination_, look(destination_), main_to_publish_, wal_to_publish_);
   std::vector<std::string_view> taken;
+  bool wal_is_published = false;
   const auto put_back = [&]() noexcept {
+    if (wal_is_published) remove_quietly(destination_ + "-wal");
     for (const std::string_view suffix : taken) {
       const std::string from = staging.path() + "/old" + std::string(suffix);
       const std::string to = destination_ + std::string(suffix);
-      static_cast<void>(sys().renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0));
+      // What cannot be put back now is kept for a later run: it is the only copy.
+      if (sys().renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0) != 0) staging.keep();
     }
   };
   try {
@@ -305,15 +376,15 @@ void StagedTarget::publish_over_existing() {
     }
     sync_directory(staging.path());
     sync_directory(publish_directory_);
-    if (!wal_to_publish_.empty()) rename_to_free_name(wal_to_publish_, destination_ + "-wal");
+    if (!wal_to_publish_.empty()) {
+      rename_to_free_name(wal_to_publish_, destination_ + "-wal");
+      wal_is_published = true;
+    }
     if (sys().renameat2(AT_FDCWD, main_to_publish_.c_str(), AT_FDCWD, destination_.c_str(), 0) !=
         0) {
       throw system_error("replace", destination_, errno);
     }
   } catch (...) {
-    if (!wal_to_publish_.empty() && !stat_path(wal_to_publish_)) {
-      remove_quietly(destination_ + "-wal");
-    }
     put_back();
     throw;
   }

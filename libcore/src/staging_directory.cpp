@@ -15,6 +15,7 @@
 
 #include <boost/filesystem.hpp>
 
+#include "linux/attributes.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
 #include "sqlbk/core/sys.hpp"
@@ -60,33 +61,89 @@ void remove_tree(const std::string& path) noexcept {
   fs::remove_all(path, ignored);
 }
 
-// The note: device and inode of the DEST that was to be replaced, DEST's path, and one suffix a
-// line. The sidecars lie beside the note under the names "old" + suffix.
-void put_back_sidecars(const std::string& staging) {
-  const std::string note_path = staging + "/" + kReplaceNoteName;
-  const std::optional<FileStat> note_stat = stat_path(note_path);
-  if (!note_stat || note_stat->size_bytes > 65536) return;
-  std::string text(note_stat->size_bytes, '\0');
-  {
-    const UniqueFd fd = open_at(AT_FDCWD, note_path, O_RDONLY, 0, note_path);
-    text.resize(read_up_to(fd.get(), std::as_writable_bytes(std::span(text)), 0, note_path));
+// As a plain rename, but never over something: also where the system has no such rename.
+bool move_to_free_name(const std::string& from, const std::string& to) {
+  if (sys().renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) {
+    return true;
   }
-  std::istringstream note(text);
-  FileStat replaced;
-  std::string destination;
-  note >> replaced.device >> replaced.inode;
-  note.ignore(1);
-  if (!std::getline(note, destination, '\0')) return;
-  const std::optional<FileStat> now = stat_path(destination);
-  if (!now || !now->same_file(replaced)) return;  // it was replaced: they are of no use any more
+  if (errno != EINVAL && errno != ENOSYS) return false;
+  return sys().linkat(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0) == 0 &&
+         sys().unlinkat(AT_FDCWD, from.c_str(), 0) == 0;
+}
+
+// Four numbers of a file: inode, size, mtime, ctime. The device is not noted: it may have another
+// number after a restart, and is that of the staging directory.
+void append(std::string& text, const std::optional<FileStat>& stat) {
+  const FileStat value = stat.value_or(FileStat{});
+  text += std::to_string(value.inode) + ' ' + std::to_string(value.size_bytes) + ' ' +
+          std::to_string(value.mtime_ns) + ' ' + std::to_string(value.ctime_ns) + '\n';
+}
+
+std::optional<FileStat> read_stat(std::istream& in, std::uint64_t device) {
+  FileStat stat;
+  stat.device = device;
+  in >> stat.inode >> stat.size_bytes >> stat.mtime_ns >> stat.ctime_ns;
+  return stat.inode == 0 ? std::nullopt : std::optional(stat);
+}
+
+std::optional<ReplaceNote> read_note(const std::string& path) {
+  const std::optional<FileStat> stat = stat_path(path);
+  if (!stat || stat->size_bytes > 65536) return std::nullopt;
+  std::string text(stat->size_bytes, '\0');
+  const UniqueFd fd = open_at(AT_FDCWD, path, O_RDONLY, 0, path);
+  text.resize(read_up_to(fd.get(), std::as_writable_bytes(std::span(text)), 0, path));
+  // Cut off: the run died before it had synced the note, and so before it took anything.
+  if (text.empty() || text.back() != '\0') return std::nullopt;
+  std::istringstream in(text);
+  ReplaceNote note;
+  note.old_main = read_stat(in, stat->device);
+  note.new_main = read_stat(in, stat->device).value_or(FileStat{});
+  note.new_wal = read_stat(in, stat->device);
+  in.ignore(1);
+  if (!std::getline(in, note.destination, '\0')) return std::nullopt;
+  return note;
+}
+
+bool is_used(const std::string& path) {
+  const UniqueFd fd = open_at(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, path);
+  return platform::is_open_elsewhere(fd.get(), path);
+}
+
+// True: nothing in the staging directory is needed any more.
+bool settle_replacement(const std::string& staging) {
+  const std::optional<ReplaceNote> note = read_note(staging + "/" + kReplaceNoteName);
+  if (!note) return true;
+  const std::optional<FileStat> now = stat_path(note->destination);
+  // A rename changes the ctime and nothing else.
+  const bool is_new = now && now->same_file(note->new_main) &&
+                      now->size_bytes == note->new_main.size_bytes &&
+                      now->mtime_ns == note->new_main.mtime_ns;
+  if (is_new) return true;
+  const bool is_old = note->old_main
+                          ? now && now->unchanged(*note->old_main) && !is_used(note->destination)
+                          : !now.has_value();
+  if (!is_old) return false;
+  // A new -wal came first, and its main never: beside the old main it would be a part of that.
+  const std::string wal = note->destination + "-wal";
+  const std::optional<FileStat> wal_now = stat_path(wal);
+  if (wal_now && note->new_wal && wal_now->same_file(*note->new_wal) &&
+      sys().unlinkat(AT_FDCWD, wal.c_str(), 0) != 0) {
+    return false;
+  }
+  bool all_back = true;
   for (const std::string_view suffix : {"-wal", "-shm", "-journal"}) {
     const std::string from = staging + "/old" + std::string(suffix);
-    const std::string to = destination + std::string(suffix);
-    if (sys().renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0 &&
-        errno != ENOENT && errno != EEXIST) {
-      throw system_error("put back", to, errno);
-    }
+    const bool moved = move_to_free_name(from, note->destination + std::string(suffix));
+    all_back = all_back && (moved || errno == ENOENT);
   }
+  return all_back;
+}
+
+// Whether `path` lies in the directory `staging` of `parent`.
+bool holds(const std::string& parent, const fs::path& staging, const std::string& path) {
+  boost::system::error_code code;
+  const fs::path real = fs::canonical(parent, code) / staging.filename();
+  return code || path.starts_with(real.string() + "/");
 }
 
 }  // namespace
@@ -99,7 +156,7 @@ StagingDirectory::StagingDirectory(const std::string& parent) {
       if (errno == EEXIST) continue;
       Error error = system_error("make a staging directory in", parent, errno);
       if (error.code() != Errc::no_space) {
-        const int os_errno = errno;
+        const int os_errno = error.os_errno();
         error = Error(Errc::destination_unusable, error.what());
         error.with_path(parent).with_errno(os_errno);
         error.with_hint(
@@ -116,7 +173,15 @@ StagingDirectory::StagingDirectory(const std::string& parent) {
       throw;
     }
     // Between mkdir and flock a cleaner may have taken it for a dead run's.
-    if (!lock_directory(fd.get())) continue;
+    if (!lock_directory(fd.get())) {
+      if (errno == EWOULDBLOCK) continue;
+      Error error = system_error("lock a staging directory in", parent, errno);
+      static_cast<void>(::rmdir(path.c_str()));
+      throw Error(Errc::destination_unusable, error.what())
+          .with_path(parent)
+          .with_errno(error.os_errno())
+          .with_hint("stage on another file system with --tempdir");
+    }
     const std::optional<FileStat> by_path = stat_path(path);
     if (!by_path || !by_path->same_file(stat_of(fd.get(), path))) continue;
     path_ = path;
@@ -129,23 +194,33 @@ StagingDirectory::StagingDirectory(const std::string& parent) {
 }
 
 StagingDirectory::~StagingDirectory() {
-  if (fd_) remove_tree(path_);
+  if (fd_ && !is_kept_) remove_tree(path_);
 }
 
-void clean_dead_staging_directories(const std::string& parent) noexcept {
+std::string to_text(const ReplaceNote& note) {
+  std::string text;
+  append(text, note.old_main);
+  append(text, note.new_main);
+  append(text, note.new_wal);
+  return text + note.destination + '\0';
+}
+
+void clean_dead_staging_directories(const std::string& parent,
+                                    const std::string& source_path) noexcept {
   try {
     boost::system::error_code code;
     for (fs::directory_iterator it(parent, code), end; !code && it != end; it.increment(code)) {
       if (!is_staging_name(it->path().filename().string())) continue;
+      if (holds(parent, it->path(), source_path)) continue;
       const std::string path = it->path().string();
       const UniqueFd fd(
           sys().openat(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0));
       // Another user's is theirs to clean: its content could be anything.
       if (!fd || stat_of(fd.get(), path).uid != ::geteuid() || !lock_directory(fd.get())) continue;
       try {
-        put_back_sidecars(path);
+        if (!settle_replacement(path)) continue;
       } catch (const Error&) {
-        continue;  // the only copy of somebody's sidecars: leave them where they are
+        continue;  // as above
       }
       remove_tree(path);
     }

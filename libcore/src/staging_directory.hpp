@@ -1,8 +1,10 @@
 // A private directory beside the destination, and what dead runs left there. Private to libcore.
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "sqlbk/core/io.hpp"
 #include "sqlbk/core/unique_fd.hpp"
 
 namespace sqlbk {
@@ -19,18 +21,34 @@ class StagingDirectory {
 
   const std::string& path() const noexcept { return path_; }
   int fd() const noexcept { return fd_.get(); }
+  // The destructor only unlocks it: a later run takes it for a dead run's.
+  void keep() noexcept { is_kept_ = true; }
 
  private:
+  bool is_kept_ = false;
   std::string path_;
   UniqueFd fd_;
 };
 
-// Where --force put the old sidecars of DEST, until DEST is replaced: the file of this name in the
-// staging directory says whose they are, for the run that finds it after a crash.
+// Until DEST stands, the file of this name in the staging directory says whose sidecars --force has
+// put beside it, and which -wal has been published already, for the run that finds it after a
+// crash.
 inline constexpr const char* kReplaceNoteName = "replaced-sidecars";
 
-// Removes the staging directories of dead runs in `parent`; puts back sidecars that a dead
-// --force run had taken away without replacing the main file. What cannot be removed is left.
-void clean_dead_staging_directories(const std::string& parent) noexcept;
+struct ReplaceNote {
+  std::string destination;
+  std::optional<FileStat> old_main;  // DEST as it was; nullopt: there was none
+  FileStat new_main;                 // the copy, still under its private name
+  std::optional<FileStat> new_wal;
+};
+std::string to_text(const ReplaceNote& note);
+
+// Removes the staging directories of dead runs in `parent`, but not one that holds `source_path`.
+// Sidecars that a dead --force run had taken away are put back if DEST is exactly as it was then
+// and nobody uses it, and a new -wal that came without its main is removed. If DEST is neither that
+// nor the copy of that run, nothing is touched and the directory is kept: it may hold the only copy
+// of the sidecars. What cannot be removed is left.
+void clean_dead_staging_directories(const std::string& parent,
+                                    const std::string& source_path) noexcept;
 
 }  // namespace sqlbk

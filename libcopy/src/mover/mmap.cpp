@@ -49,7 +49,9 @@ class MmapMover final : public Mover {
       return Moved::unsupported();
     }
     const std::uint64_t size = stat_of(job.in_fd, job.in_path).size_bytes;
-    const std::uint64_t end = std::min(job.offset_bytes + job.length_bytes, size);
+    if (job.offset_bytes >= size) return {};
+    const std::uint64_t end =
+        job.offset_bytes + std::min(job.length_bytes, size - job.offset_bytes);
     Moved moved;
     for (std::uint64_t offset = job.offset_bytes; offset < end;) {
       const std::uint64_t base = offset / kAlignment * kAlignment;
@@ -60,7 +62,11 @@ class MmapMover final : public Mover {
         throw system_error("map", job.in_path, errno);
       }
       window.read_ahead();
-      const std::uint64_t written = write_window(job, window, base, offset, stop);
+      std::uint64_t written = write_window(job, window, base, offset, stop);
+      // Between the end of a file and the end of its last page a mapping has zeros that are not the
+      // file's: what was shortened inside that page would pass for whole.
+      const std::uint64_t size_now = stat_of(job.in_fd, job.in_path).size_bytes;
+      written = std::min(written, size_now > offset ? size_now - offset : 0);
       moved.bytes += written;
       context.advance(written);
       if (offset + written < stop) break;  // the source was shortened under the mapping

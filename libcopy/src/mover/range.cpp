@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 
 #include "errno_table.hpp"
 #include "mover.hpp"
@@ -10,8 +11,18 @@
 namespace sqlbk::copy {
 namespace {
 
-// One call holds the kernel for a few milliseconds, so that ticks come often enough.
-constexpr std::uint64_t kChunkBytes = std::uint64_t{8} << 20U;
+using namespace std::chrono_literals;
+
+// A call is to take a few milliseconds, on slow storage too, so that ticks come often enough: who
+// holds a lock must see in time who waits for it.
+constexpr std::uint64_t kLeastChunkBytes = std::uint64_t{256} << 10U;
+constexpr std::uint64_t kMostChunkBytes = std::uint64_t{8} << 20U;
+
+std::uint64_t next_chunk(std::uint64_t chunk, std::chrono::steady_clock::duration took) {
+  if (took < 8ms) return std::min(2 * chunk, kMostChunkBytes);
+  if (took > 30ms) return std::max(chunk / 4, kLeastChunkBytes);
+  return chunk;
+}
 
 class RangeMover final : public Mover {
  public:
@@ -22,15 +33,18 @@ class RangeMover final : public Mover {
 
   Moved move(const MoveJob& job, RunContext& context) override {
     Moved moved;
+    std::uint64_t chunk = std::uint64_t{1} << 20U;
     while (moved.bytes < job.length_bytes) {
       auto in_offset = static_cast<off_t>(job.offset_bytes + moved.bytes);
       off_t out_offset = in_offset;
-      const auto want = static_cast<std::size_t>(
-          std::min<std::uint64_t>(kChunkBytes, job.length_bytes - moved.bytes));
+      const auto want =
+          static_cast<std::size_t>(std::min<std::uint64_t>(chunk, job.length_bytes - moved.bytes));
+      const auto began = std::chrono::steady_clock::now();
       const ssize_t count =
           sys().copy_file_range(job.in_fd, &in_offset, job.out_fd, &out_offset, want, 0);
       if (count > 0) {
         moved.bytes += static_cast<std::uint64_t>(count);
+        chunk = next_chunk(chunk, std::chrono::steady_clock::now() - began);
         context.advance(static_cast<std::uint64_t>(count));
       } else if (count == 0) {
         return at_zero(job, moved);

@@ -22,8 +22,11 @@ class ReflinkMover final : public Mover {
   Moved move(const MoveJob& job, RunContext& context) override {
     context.tick();
     const std::uint64_t size = stat_of(job.in_fd, job.in_path).size_bytes;
-    const std::uint64_t end = job.offset_bytes + job.length_bytes;
-    const bool whole_file = job.offset_bytes == 0 && end >= size;
+    const bool whole_file = job.offset_bytes == 0 && job.length_bytes >= size;
+    // A clone does not shorten: what an earlier round left behind its end would pass for cloned.
+    if (whole_file && stat_of(job.out_fd, job.out_path).size_bytes != 0) {
+      truncate_to(job.out_fd, 0, job.out_path);
+    }
     int result = call(job, whole_file);
     while (result != 0 && errno == EINTR) {
       context.tick();
@@ -37,7 +40,9 @@ class ReflinkMover final : public Mover {
     const std::uint64_t out_size = stat_of(job.out_fd, job.out_path).size_bytes;
     const std::uint64_t moved =
         std::min(out_size > job.offset_bytes ? out_size - job.offset_bytes : 0, job.length_bytes);
-    if (whole_file && out_size > end) truncate_to(job.out_fd, end, job.out_path);
+    if (whole_file && out_size > job.length_bytes) {
+      truncate_to(job.out_fd, job.length_bytes, job.out_path);
+    }
     context.advance(moved);
     return {MoveOutcome::done, moved};
   }

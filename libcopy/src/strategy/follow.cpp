@@ -114,7 +114,10 @@ class FollowStrategy final : public CopyStrategy {
       throw_changed(files, "it has an active journal beside its WAL");
     }
     // Descriptors of its own: LiveFiles serves one thread.
-    LiveFiles wal_files(files.given_path());
+    LiveFiles wal_files(files.main_path());
+    if (!wal_files.stat(SourceFile::main).same_file(files.stat(SourceFile::main))) {
+      throw_changed(files, "it was replaced");
+    }
     WalFollower follower(wal_files, target.image().directory() + "/overlay");
     follower.start();
     SourceMover mover(files, target, movers_, context, report);

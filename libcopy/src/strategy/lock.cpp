@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "attempts.hpp"
 #include "lock_budget.hpp"
 #include "locked_copy.hpp"
 #include "ofd_lock.hpp"
@@ -11,13 +12,6 @@
 
 namespace sqlbk::copy {
 namespace {
-
-using namespace std::chrono_literals;
-
-// How long a busy owner is waited for. A checkpoint holds READ_LOCK(0) while it backfills, a
-// rollback-mode writer holds PENDING and EXCLUSIVE while it commits.
-constexpr std::chrono::milliseconds kPatience = 5s;
-constexpr int kAttempts = 5;
 
 class LockStrategy final : public CopyStrategy {
  public:
@@ -36,36 +30,27 @@ class LockStrategy final : public CopyStrategy {
     if (facts.locks.exclusive && facts.uses_wal()) {
       return Suitability::no("its owner holds it in EXCLUSIVE locking mode");
     }
-    if (facts.wal && !facts.shm) {
+    if (needs_wal_lock(facts) && !facts.shm) {
       return Suitability::no("it has a -wal but no -shm on which its readers' lock could be taken");
     }
-    if (!facts.uses_wal() && facts.has_hot_journal()) {
+    if (facts.has_hot_journal()) {
       return Suitability::no("it has a hot journal, so that main is not a committed state");
     }
     return {};
   }
 
   void copy(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) override {
-    const auto give_up = std::chrono::steady_clock::now() + kPatience;
-    for (int attempt = 1;;) {
-      try {
-        copy_once(files, target, context, report);
-        return;
-      } catch (const Error& error) {
-        const bool busy = error.code() == Errc::source_busy;
-        const bool again = busy ? std::chrono::steady_clock::now() < give_up
-                                : error.code() == Errc::source_changed && attempt < kAttempts;
-        if (!again) throw;
-        if (!busy) ++attempt;
-        target.image().discard();
-        if (busy) context.sleep_for(1ms);
-        context.tick();
-      }
-    }
+    try_while_busy(target.image(), context, [&] { copy_once(files, target, context, report); });
   }
 
  private:
+  // Somebody could checkpoint into main in spite of SHARED.
+  static bool needs_wal_lock(const SourceFacts& facts) {
+    return facts.uses_wal() && facts.wal.has_value();
+  }
+
   void copy_once(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) {
+    report.attempts += 1;
     files.refresh(SourceFile::main);
     const SharedLock shared(files);
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
@@ -78,18 +63,17 @@ class LockStrategy final : public CopyStrategy {
           .with_path(files.given_path());
     }
     std::optional<OfdReadLock> read_lock;
-    if (facts.wal) {
+    if (needs_wal_lock(facts)) {
       read_lock.emplace(files, SourceFile::shm, format::kWalReadLock0Byte, 1);
       // An -shm that the path no longer names protects nothing.
       if (!files.is_current(SourceFile::main) || !files.is_current(SourceFile::shm)) {
         throw_changed(files, "its files were replaced");
       }
     }
-    report.attempts += 1;
     LockBudget budget(files, context.options.lock_budget);
     const auto watch = context.watch([&budget] { budget.look(); });
     LockedCopy locked(files, target, movers_, context, report);
-    if (facts.wal) {
+    if (read_lock) {
       locked.copy_wal_mode(false);
       if (!files.is_current(SourceFile::shm)) throw_changed(files, "its -shm was replaced");
     } else {

@@ -89,11 +89,15 @@ void LockedCopy::take_main_alone(const WalStart& start, const FileStat& main_bef
 // SHARED keeps every rollback-mode writer out of main; only a WAL could be written around it.
 void LockedCopy::copy_rollback_mode() {
   const FileStat before = files_.stat(SourceFile::main);
+  if (lock_state(files_).exclusive) {
+    throw_changed(files_, "a writer holds it exclusively in spite of our read lock");
+  }
   if (read_journal_state(files_) == format::JournalState::active && !lock_state(files_).reserved) {
     throw_changed(files_, "it has a hot journal");
   }
   if (mover_.move_main() != before.size_bytes) throw_changed(files_, "its size");
-  if (files_.stat_by_path(SourceFile::wal)) throw_changed(files_, "a -wal file appeared");
+  const std::optional<FileStat> wal = files_.stat_by_path(SourceFile::wal);
+  if (wal && wal->size_bytes > 0) throw_changed(files_, "a -wal file appeared");
   // Sees owners whose locks the kernel does not know.
   if (!before.unchanged(files_.stat(SourceFile::main))) {
     throw_changed(files_, "its main file was written in spite of our read lock");

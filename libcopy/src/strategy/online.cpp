@@ -4,8 +4,8 @@
 
 #include <sqlite3.h>
 
+#include "attempts.hpp"
 #include "lock_budget.hpp"
-#include "ofd_lock.hpp"
 #include "quiet_proof.hpp"
 #include "source_changed.hpp"
 #include "source_connection.hpp"
@@ -14,9 +14,6 @@
 namespace sqlbk::copy {
 namespace {
 
-using namespace std::chrono_literals;
-
-constexpr std::chrono::milliseconds kPatience = 5s;
 // Pages between two looks at the clock and at who waits for us.
 constexpr int kPagesPerStep = 256;
 
@@ -87,51 +84,52 @@ class OnlineStrategy final : public CopyStrategy {
   }
 
   void copy(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) override {
-    report.attempts += 1;
-    files.refresh(SourceFile::main);
-    SourceFacts facts = probe_source(files);
-    require_copyable(facts, false);
-    require_suitable(facts);
-    if (facts.uses_wal() && is_readable_as_immutable(facts)) {
-      QuietProof proof(files, context);
-      if (!is_readable_as_immutable(proof.facts())) {
-        throw_changed(files, "somebody opened it");
+    try_while_busy(target.image(), context, [&] {
+      report.attempts += 1;
+      files.refresh(SourceFile::main);
+      const SourceFacts facts = probe_source(files);
+      if (facts.uses_wal() && is_readable_as_immutable(facts)) {
+        copy_at_rest(files, target, context, report);
+      } else {
+        copy_live(files, target, context, report);
       }
-      back_up(files, target, context, report, sqlite::OpenMode::immutable);
-      proof.finish();
-      report.verdict = Verdict::at_rest;
-      report.assumptions = proof.assumptions();
-    } else {
-      std::optional<SharedLock> guard;
-      if (facts.uses_wal()) {
-        guard.emplace(files);
-        facts = probe_source(files);
-        require_suitable(facts);
-      }
-      back_up(files, target, context, report, sqlite::OpenMode::read_only);
-      report.verdict = Verdict::snapshot;
-    }
+    });
     report.strategy = name();
     target.image().folded = true;
   }
 
  private:
-  void require_suitable(const SourceFacts& facts) const {
-    const Suitability answer = probe(facts);
-    if (answer.suitable) return;
-    throw Error(Errc::unsuitable,
-                "unable to open " + quoted(facts.given_path) + ": " + answer.reason)
-        .with_path(facts.given_path);
+  static void copy_at_rest(LiveFiles& files, StagedTarget& target, RunContext& context,
+                           Report& report) {
+    QuietProof proof(files, context);
+    require_copyable(proof.facts(), false);
+    if (!is_readable_as_immutable(proof.facts())) throw_changed(files, "somebody opened it");
+    SourceConnection connection(files.main_path(), sqlite::OpenMode::immutable, context);
+    back_up(files, connection, target, context, report);
+    proof.finish();
+    report.verdict = Verdict::at_rest;
+    report.assumptions = proof.assumptions();
   }
 
-  static void back_up(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report,
-                      sqlite::OpenMode mode) {
-    target.require_space(files.stat(SourceFile::main).size_bytes);
-    SourceConnection connection(files.main_path(), mode, context);
-    connection.begin_read(kPatience);
+  static void copy_live(LiveFiles& files, StagedTarget& target, RunContext& context,
+                        Report& report) {
+    SourceConnection connection(files, context);
     LockBudget budget(files, context.options.lock_budget);
     const auto watch = context.watch([&budget] { budget.look(); });
     files.refresh_sidecars();
+    const FileStat before = files.stat(SourceFile::main);
+    back_up(files, connection, target, context, report);
+    if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
+    // Sees owners whose locks the kernel does not know.
+    if (!connection.facts().uses_wal() && !before.unchanged(files.stat(SourceFile::main))) {
+      throw_changed(files, "its main file was written in spite of our read lock");
+    }
+    report.verdict = Verdict::snapshot;
+  }
+
+  static void back_up(const LiveFiles& files, SourceConnection& connection, StagedTarget& target,
+                      RunContext& context, Report& report) {
+    target.require_space(files.stat(SourceFile::main).size_bytes);
     const std::uint64_t page_size = [&] {
       std::int64_t size = 0;
       connection.use([&](sqlite::Connection& c) { size = c.integer("PRAGMA page_size"); });

@@ -116,6 +116,17 @@ void QuietProof::wait_for_tick(const Seen& seen) {
 // transaction in main as long as it likes, and only its write lock tells.
 void QuietProof::check_locks() {
   const LockState locks = lock_state(files_);
+  // A WAL connection always has a -wal file. Where there is none beside this name, it is beside
+  // another one (a hard link, a file that was moved while open), with commits that we cannot see.
+  const bool has_wal = files_.stat_by_path(SourceFile::wal).has_value();
+  if (!has_wal && (locks.shared || locks.dms) && facts_.header && facts_.header->says_wal()) {
+    throw Error(Errc::source_busy,
+                "unable to prove a copy of " + quoted(files_.given_path()) +
+                    " complete: it is in WAL mode and somebody has it open, but there is no -wal "
+                    "file beside it")
+        .with_path(files_.given_path())
+        .with_hint("copy it under the name by which its owner has opened it");
+  }
   if (!locks.writer) return;
   if (facts_.uses_wal()) {
     // A WAL owner in EXCLUSIVE mode. Header 2/2 beside a -wal file, even an empty one, is WAL mode

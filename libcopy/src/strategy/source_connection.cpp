@@ -1,7 +1,5 @@
 #include "source_connection.hpp"
 
-#include <thread>
-
 #include <sqlite3.h>
 
 #include "sqlbk/core/copy_strategy.hpp"
@@ -9,14 +7,37 @@
 
 namespace sqlbk::copy {
 
-using namespace std::chrono_literals;
+SourceConnection::SourceConnection(LiveFiles& files, RunContext& context)
+    : context_(context), path_(files.main_path()) {
+  files.refresh(SourceFile::main);
+  guard_.emplace(files);
+  facts_ = probe_source(files);
+  require_copyable(facts_, false);
+  const Suitability answer = may_connect(facts_);
+  if (!answer.suitable) {
+    throw Error(Errc::unsuitable,
+                "unable to open " + quoted(files.given_path()) + ": " + answer.reason)
+        .with_path(files.given_path());
+  }
+  open(sqlite::OpenMode::read_only);
+}
 
 SourceConnection::SourceConnection(const std::string& path, sqlite::OpenMode mode,
                                    RunContext& context)
     : context_(context), path_(path) {
+  open(mode);
+}
+
+void SourceConnection::open(sqlite::OpenMode mode) {
   context_.on_host([&] {
-    connection_.emplace(path, mode);
-    connection_->disable_checkpoint_on_close();
+    connection_.emplace(path_, mode);
+    try {
+      connection_->disable_checkpoint_on_close();
+      begin_read();
+    } catch (...) {
+      connection_.reset();  // on this side; no destructor runs for what was not built
+      throw;
+    }
   });
 }
 
@@ -28,27 +49,17 @@ SourceConnection::~SourceConnection() {
   }
 }
 
-void SourceConnection::begin_read(std::chrono::milliseconds patience) {
-  const auto give_up = std::chrono::steady_clock::now() + patience;
-  use([&](sqlite::Connection& connection) {
-    connection.set_busy_handler([this, give_up] {
-      if (context_.should_stop() || std::chrono::steady_clock::now() >= give_up) return false;
-      // Short: under a saturating writer the lock is free for less than SQLite's own steps.
-      std::this_thread::sleep_for(500us);
-      return true;
-    });
-    try {
-      connection.execute("BEGIN");
-      static_cast<void>(connection.integer("SELECT count(*) FROM sqlite_schema"));
-    } catch (Error& error) {
-      const int code = error.sqlite_extended_code() & 0xff;
-      if (code != SQLITE_CANTOPEN && code != SQLITE_READONLY) throw;
-      throw Error(Errc::unsuitable, error.what())
-          .with_path(path_)
-          .with_sqlite_code(error.sqlite_extended_code());
-    }
-  });
-  context_.tick();
+void SourceConnection::begin_read() {
+  try {
+    connection_->execute("BEGIN");
+    static_cast<void>(connection_->integer("SELECT count(*) FROM sqlite_schema"));
+  } catch (Error& error) {
+    const int code = error.sqlite_extended_code() & 0xff;
+    if (code != SQLITE_CANTOPEN && code != SQLITE_READONLY) throw;
+    throw Error(Errc::unsuitable, error.what())
+        .with_path(path_)
+        .with_sqlite_code(error.sqlite_extended_code());
+  }
 }
 
 std::string SourceConnection::journal_mode() {
@@ -75,6 +86,9 @@ Suitability may_connect(const SourceFacts& facts) {
           facts.locks.any()
               ? "its owner keeps the wal-index to itself (EXCLUSIVE locking mode)"
               : "nobody has it open, and SQLite would leave -wal and -shm files beside it");
+    }
+    if (!facts.wal) {
+      return Suitability::no("it has an -shm in use but no -wal, which SQLite would make anew");
     }
     return {};
   }

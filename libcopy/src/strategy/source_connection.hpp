@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "ofd_lock.hpp"
 #include "sqlbk/core/copy_strategy.hpp"
 #include "sqlbk/core/run_context.hpp"
 #include "sqlbk/core/source.hpp"
@@ -18,16 +19,20 @@ namespace sqlbk::copy {
 
 class SourceConnection {
  public:
-  // Opens `path` and never checkpoints it. REQUIRES: the LiveFiles of the source outlive it.
+  // A read transaction on a live source, which really holds SQLite's read locks: BEGIN alone locks
+  // nothing. Never waits: throws source_busy. Throws unsuitable where a connection would harm the
+  // source (may_connect()) or where SQLite cannot open it without writing. Takes SHARED for itself
+  // first, so that no owner can go away, or switch the journal mode, and leave this connection to
+  // make sidecars of its own. REQUIRES: `files` outlives it.
+  SourceConnection(LiveFiles& files, RunContext& context);
+  // On a source that nobody uses, in this mode.
   SourceConnection(const std::string& path, sqlite::OpenMode mode, RunContext& context);
   SourceConnection(const SourceConnection&) = delete;
   SourceConnection& operator=(const SourceConnection&) = delete;
   ~SourceConnection();
 
-  // A read transaction that really holds SQLite's read locks: BEGIN alone locks nothing. Waits
-  // for a busy owner at most `patience`, then throws source_busy; what SQLite cannot open without
-  // writing (SQLITE_CANTOPEN, SQLITE_READONLY) is unsuitable.
-  void begin_read(std::chrono::milliseconds patience);
+  // The source as it was under our SHARED.
+  const SourceFacts& facts() const noexcept { return facts_; }
   // "wal", "delete", …; within the read transaction.
   std::string journal_mode();
 
@@ -38,8 +43,13 @@ class SourceConnection {
   void use(const std::function<void(sqlite::Connection&)>& work);
 
  private:
+  void open(sqlite::OpenMode mode);
+  void begin_read();
+
   RunContext& context_;
   std::string path_;
+  std::optional<SharedLock> guard_;  // outlives the connection
+  SourceFacts facts_;
   std::optional<sqlite::Connection> connection_;
 };
 

@@ -1,6 +1,9 @@
 #include "linux/attributes.hpp"
 
+#include <array>
 #include <cerrno>
+#include <csignal>
+#include <cstdint>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -68,7 +71,28 @@ void copy_extended_attributes(int from, const std::string& from_path, int to,
   }
 }
 
+mode_t mode_without_acl(int fd, mode_t mode) {
+  // linux/posix_acl_xattr.h: a 32-bit version, then entries of tag (16 bits), permissions (16), id
+  // (32), little-endian.
+  constexpr std::size_t kHeaderSize = 4;
+  constexpr std::size_t kEntrySize = 8;
+  constexpr std::uint8_t kOwningGroupTag = 0x04;
+  std::array<std::uint8_t, 4096> list{};
+  const ssize_t size = ::fgetxattr(fd, "system.posix_acl_access", list.data(), list.size());
+  if (size < 0) return errno == ERANGE ? mode & ~mode_t{0070} : mode;
+  for (std::size_t at = kHeaderSize; at + kEntrySize <= static_cast<std::size_t>(size);
+       at += kEntrySize) {
+    if (list[at] != kOwningGroupTag || list[at + 1] != 0) continue;
+    const mode_t group = static_cast<mode_t>(list[at + 2] & 7U) << 3U;
+    return mode & (group | ~mode_t{0070});
+  }
+  return mode;
+}
+
 bool is_open_elsewhere(int fd, const std::string& path) {
+  // Whoever opens the file in the moment of the lease has a signal sent to us: by default SIGIO,
+  // which ends the process. SIGURG is ignored unless somebody wants it.
+  static_cast<void>(::fcntl(fd, F_SETSIG, SIGURG));
   if (::fcntl(fd, F_SETLEASE, F_WRLCK) == 0) {
     static_cast<void>(::fcntl(fd, F_SETLEASE, F_UNLCK));
     return false;

@@ -1,6 +1,8 @@
 // Extended attributes, and whether anybody has a file open. Private to libcore.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 
 namespace sqlbk::platform {
@@ -9,6 +11,10 @@ namespace sqlbk::platform {
 // another reason than permission or lack of support.
 void copy_extended_attributes(int from, const std::string& from_path, int to,
                               const std::string& to_path);
+
+// The permission bits that a file with this mode gives without its access control list: with a
+// list, the group bits of the mode are its mask, which may allow more than the owning group has.
+mode_t mode_without_acl(int fd, mode_t mode);
 
 // Whether any process (this one included, but for `fd` itself) has the file open. Asks the kernel
 // for a write lease (fcntl(2), F_SETLEASE), which it grants only to the sole opener; where leases

@@ -51,7 +51,7 @@ class LiveFiles {
   // The path still names the file that we have open; or we have none open and it names none.
   bool is_current(SourceFile file) const;
   // Opens what the path names now, if it is not what we have open. The older descriptor is kept
-  // open, unused. Returns has(file).
+  // open, unused. Returns has(file). Throws source_missing where main is gone.
   bool refresh(SourceFile file);
   void refresh_sidecars();
 

@@ -85,14 +85,15 @@ class RunContext {
   };
   [[nodiscard]] WatchGuard watch(std::function<void()> check);
 
-  void log(LogLevel level, const std::string& message) const;
+  void log(LogLevel level, const std::string& message);
 
   // The thread that has the host program's own descriptor table (host_thread.hpp); nullptr: this
   // thread has it.
   HostThread* host = nullptr;
-  // Runs `work` with the host's descriptor table: for SQLite connections to the source, and for
-  // nothing that uses a descriptor of the run.
-  void on_host(const std::function<void()>& work) const;
+  // Runs `work` with the host's descriptor table: for all that calls back into the host program
+  // (every SQLite connection: SQLITE_CONFIG_LOG; the log sink), and for nothing that uses a
+  // descriptor of the run. May be nested.
+  void on_host(const std::function<void()>& work);
 
  private:
   Progress& progress_;

@@ -33,8 +33,11 @@ struct SourceFacts {
   std::uint64_t wal_size_bytes() const noexcept { return wal ? wal->size_bytes : 0; }
   bool is_empty() const noexcept { return main.size_bytes == 0; }
   // The `-wal` file decides, not header bytes 18/19 (pagerOpenWalIfPresent() in pager.c): one that
-  // exists is part of the database even where the header says 1/1.
-  bool uses_wal() const noexcept { return wal.has_value() || (header && header->says_wal()); }
+  // holds anything is part of the database even where the header says 1/1; an empty one is none
+  // (unixAccess() in os_unix.c).
+  bool uses_wal() const noexcept {
+    return wal_size_bytes() > 0 || (header && header->says_wal());
+  }
   // Nobody holds a lock: no WAL connection is open, no rollback transaction is under way.
   bool at_rest() const noexcept { return !locks.any(); }
   // An active journal whose writer is gone (hasHotJournal() in pager.c).
