@@ -1,0 +1,402 @@
+// Every wrapper, and a mover alone, while the source lives: resets of the WAL, owners that leave,
+// files that are replaced, all at chosen moments of the copy. What a strategy has to do follows
+// from its traits.
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <filesystem>
+#include <span>
+#include <tuple>
+
+#include <gtest/gtest.h>
+
+#include "kit/checker.hpp"
+#include "kit/temporary_directory.hpp"
+#include "kit/workload.hpp"
+#include "sqlbk/core/locks.hpp"
+#include "support/hook_mover.hpp"
+#include "support/owner.hpp"
+#include "support/run_copy.hpp"
+#include "support/source_files.hpp"
+
+namespace sqlbk::copy {
+namespace {
+
+namespace fs = std::filesystem;
+using test::floor_of;
+using test::Hooks;
+using test::Outcome;
+using test::Owner;
+using test::OwnerState;
+
+class LiveSource : public ::testing::Test {
+ protected:
+  void make_database(kit::JournalMode mode, std::uint64_t seed = 1) {
+    kit::DatabaseOptions options;
+    options.size_mb = 1;
+    options.journal_mode = mode;
+    options.seed = seed;
+    kit::create_database(source_, options);
+  }
+  Outcome copy(const std::string& spec, const Hooks& hooks, const CopyOptions& options = {},
+               Deadline deadline = Deadline::after(std::chrono::minutes(2))) {
+    CopyRequest request = test::request_of(source_, copy_, spec);
+    request.copy = options;
+    if (options.form == ImageForm::main_and_wal) request.journal_mode = JournalMode::keep;
+    return test::run_request(request, test::hooked_registry(hooks), deadline);
+  }
+  bool is_wal(const MoveJob& job) const { return job.in_path == source_ + "-wal"; }
+  static StrategyTraits traits_of(const std::string& spec) {
+    return test::hooked_registry({}).strategy(spec)->traits();
+  }
+  // After a copy that may also fail, as one without a promise.
+  void expect_good_or_refused(const std::string& spec, const Outcome& outcome,
+                              std::span<const kit::Committed> floor) const {
+    if (!outcome.ok()) {
+      EXPECT_TRUE(traits_of(spec).is_mover) << outcome.explain();
+      EXPECT_EQ(outcome.exit_code(), 4) << outcome.explain();
+      EXPECT_EQ(test::leftovers(copy_, {}), "");
+      return;
+    }
+    const kit::CheckResult result = kit::check_copy(copy_, floor);
+    EXPECT_TRUE(result.good()) << result.explain() << '\n' << outcome.explain();
+  }
+
+  kit::TemporaryDirectory source_directory_;
+  kit::TemporaryDirectory copy_directory_;
+  std::string source_ = source_directory_.file("source.db");
+  std::string copy_ = copy_directory_.file("copy.db");
+};
+
+class EveryStrategy : public LiveSource, public ::testing::WithParamInterface<std::string> {};
+class EveryLocker : public LiveSource, public ::testing::WithParamInterface<std::string> {};
+
+std::string name_of(const ::testing::TestParamInfo<std::string>& test) {
+  return test::test_name(test.param);
+}
+
+INSTANTIATE_TEST_SUITE_P(Strategies, EveryStrategy,
+                         ::testing::ValuesIn(test::hooked_strategies(test::any_strategy)), name_of);
+INSTANTIATE_TEST_SUITE_P(Strategies, EveryLocker,
+                         ::testing::ValuesIn(test::hooked_strategies(test::takes_locks)), name_of);
+
+// --- A reader on read-lock 0 does not stop a reset of the WAL (consistency-rules, 1.6).
+
+enum class Moment { before_main, in_main, after_main, in_wal, after_wal };
+
+using StrategyAndMoment = std::tuple<std::string, Moment>;
+
+std::string name_of_both(const ::testing::TestParamInfo<StrategyAndMoment>& test) {
+  constexpr std::array kNames{"before_main", "in_main", "after_main", "in_wal", "after_wal"};
+  return test::test_name(std::get<0>(test.param)) + "_" +
+         kNames.at(static_cast<std::size_t>(std::get<1>(test.param)));
+}
+
+class WalReset : public LiveSource, public ::testing::WithParamInterface<StrategyAndMoment> {};
+
+TEST_P(WalReset, DuringACopyTearsNothing) {
+  const auto& [spec, at] = GetParam();
+  make_database(kit::JournalMode::wal);
+  constexpr int kCommits = 40;
+  Owner owner({[this](OwnerState& state) {
+                 state.open(source_, "PRAGMA wal_autocheckpoint=0");
+                 state.commit(kCommits);
+                 // Everything backfilled: the next reader takes read-lock 0.
+                 if (state.connection->integer("PRAGMA wal_checkpoint(FULL)") != 0) {
+                   throw std::runtime_error("the checkpoint was busy");
+                 }
+               },
+               // Resets the WAL and writes as many frames over the old ones, more than the half
+               // that the copy has read.
+               [](OwnerState& state) { state.commit(kCommits); }});
+  owner->run(0);
+  const std::string wal_before = test::bytes_of(source_ + "-wal");
+  bool reset = false;
+  const auto act_at = [&](Moment moment, bool wal_wanted) {
+    return [&, moment, wal_wanted](const MoveJob& job, RunContext&) {
+      if (reset || moment != at || is_wal(job) != wal_wanted) return;
+      owner->run(1);
+      reset = true;
+    };
+  };
+  Hooks hooks;
+  const bool in_wal = at == Moment::in_wal || at == Moment::after_wal;
+  if (at == Moment::before_main) hooks.before = act_at(Moment::before_main, false);
+  if (at == Moment::in_main) hooks.middle = act_at(Moment::in_main, false);
+  if (at == Moment::after_main) hooks.after = act_at(Moment::after_main, false);
+  if (at == Moment::in_wal) hooks.middle = act_at(Moment::in_wal, true);
+  if (at == Moment::after_wal) hooks.after = act_at(Moment::after_wal, true);
+  const Outcome outcome = copy(spec, hooks);
+  if (!reset) {
+    // A strategy that never moves the WAL has nothing to fear from this moment.
+    ASSERT_TRUE(in_wal && outcome.ok()) << outcome.explain();
+    GTEST_SKIP() << "it does not move the WAL by its mover";
+  }
+  // What the test is about did happen: another generation over the first bytes of the last one.
+  const std::string wal_after = test::bytes_of(source_ + "-wal");
+  ASSERT_NE(wal_before.substr(0, 32), wal_after.substr(0, 32));
+  expect_good_or_refused(spec, outcome, floor_of(kCommits));
+  if (traits_of(spec).takes_locks) {
+    EXPECT_EQ(outcome.report.verdict, Verdict::snapshot);
+    EXPECT_EQ(outcome.report.attempts, 1U) << outcome.explain();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Moments, WalReset,
+    ::testing::Combine(::testing::ValuesIn(test::hooked_strategies(test::any_strategy)),
+                       ::testing::Values(Moment::before_main, Moment::in_main, Moment::after_main,
+                                         Moment::in_wal, Moment::after_wal)),
+    name_of_both);
+
+// --- What goes on beside it.
+
+TEST_P(EveryStrategy, CommitsAndCheckpointsBesideItTearNothing) {
+  make_database(kit::JournalMode::wal);
+  Owner owner({[this](OwnerState& state) {
+                 state.open(source_, "PRAGMA wal_autocheckpoint=0");
+                 state.commit(10);
+               },
+               [](OwnerState& state) {
+                 state.commit(10);
+                 static_cast<void>(state.connection->integer("PRAGMA wal_checkpoint(PASSIVE)"));
+               }});
+  owner->run(0);
+  int writes = 0;
+  Hooks hooks;
+  hooks.before = hooks.middle = hooks.after = [&](const MoveJob&, RunContext&) {
+    // In the end it lets those in peace who have to try again.
+    if (++writes <= 12) owner->run(1);
+  };
+  expect_good_or_refused(GetParam(), copy(GetParam(), hooks), floor_of(10));
+  EXPECT_GE(writes, 2);
+}
+
+TEST_P(EveryStrategy, TheWalCanBeKept) {
+  if (!traits_of(GetParam()).can_deliver_wal) GTEST_SKIP() << "it cannot deliver a WAL";
+  make_database(kit::JournalMode::wal);
+  Owner owner({[this](OwnerState& state) {
+    state.open(source_, "PRAGMA wal_autocheckpoint=0");
+    state.commit(10);
+  }});
+  owner->run(0);
+  CopyOptions options;
+  options.form = ImageForm::main_and_wal;
+  const Outcome outcome = copy(GetParam(), {}, options);
+  ASSERT_TRUE(outcome.ok()) << outcome.explain();
+  EXPECT_EQ(test::names_in(copy_directory_.path()),
+            (std::vector<std::string>{"copy.db", "copy.db-wal"}));
+  EXPECT_EQ(test::bytes_of(copy_), test::bytes_of(source_));
+  const kit::CheckResult result = kit::check_copy(copy_, floor_of(10));
+  EXPECT_TRUE(result.good()) << result.explain();
+}
+
+TEST_P(EveryStrategy, TheOwnerMayLeaveMeanwhile) {
+  make_database(kit::JournalMode::wal);
+  Owner owner({[this](OwnerState& state) {
+                 state.open(source_, "PRAGMA wal_autocheckpoint=0");
+                 state.commit(10);
+               },
+               [](OwnerState& state) { state.close(); }});
+  owner->run(0);
+  bool left = false;
+  Hooks hooks;
+  hooks.middle = [&](const MoveJob& job, RunContext&) {
+    if (left || is_wal(job)) return;
+    owner->run(1);
+    left = true;
+  };
+  const Outcome outcome = copy(GetParam(), hooks);
+  ASSERT_TRUE(left) << outcome.explain();
+  // What remains may be nothing for a strategy that follows a WAL: there is none any more.
+  if (outcome.error && outcome.error->code() == Errc::unsuitable) {
+    EXPECT_EQ(test::leftovers(copy_, {}), "");
+  } else {
+    expect_good_or_refused(GetParam(), outcome, floor_of(10));
+  }
+  const kit::CheckResult source = kit::check_source(source_, floor_of(10));
+  EXPECT_TRUE(source.good()) << source.explain();
+}
+
+TEST_P(EveryLocker, AWriterOfARollbackDatabaseWaitsAndThenGoesOn) {
+  make_database(kit::JournalMode::delete_file);
+  Owner owner({[this](OwnerState& state) {
+                 state.open(source_, "");
+                 state.commit(5);
+               },
+               [](OwnerState& state) { state.commit(5); }});
+  owner->run(0);
+  bool wrote_meanwhile = false;
+  Hooks hooks;
+  hooks.middle = [&](const MoveJob&, RunContext&) {
+    owner->start(1);
+    // It wants to commit and cannot: PENDING shows that it waits.
+    test::wait_until(
+        [&] { return test::holds_lock(owner->pid(), source_, kPendingByte, kPendingByte); },
+        "the writer to wait");
+    wrote_meanwhile = owner->done();
+  };
+  CopyOptions options;
+  options.lock_budget = std::chrono::hours(1);
+  const Outcome outcome = copy(GetParam(), hooks, options);
+  ASSERT_TRUE(outcome.ok()) << outcome.explain();
+  EXPECT_FALSE(wrote_meanwhile);
+  owner->wait();
+  const kit::CheckResult copied = kit::check_copy(copy_, floor_of(5));
+  EXPECT_TRUE(copied.good()) << copied.explain();
+  EXPECT_EQ(copied.committed, floor_of(5));
+}
+
+// --- A source that is replaced: never a mixture, never the old one as if it were the new.
+
+class Replaced : public LiveSource, public ::testing::WithParamInterface<StrategyAndMoment> {};
+
+TEST_P(Replaced, ByRenameGivesTheNewSourceOrNone) {
+  const auto& [spec, at] = GetParam();
+  make_database(kit::JournalMode::delete_file, 1);
+  const std::string old_bytes = test::bytes_of(source_);
+  const std::string other = source_directory_.file("other.db");
+  kit::DatabaseOptions options;
+  options.size_mb = 2;
+  options.seed = 2;
+  options.journal_mode = kit::JournalMode::delete_file;
+  kit::create_database(other, options);
+  const std::string new_bytes = test::bytes_of(other);
+  bool replaced = false;
+  const auto replace = [&](const MoveJob&, RunContext&) {
+    if (!replaced) fs::rename(other, source_);
+    replaced = true;
+  };
+  Hooks hooks;
+  if (at == Moment::before_main) hooks.before = replace;
+  if (at == Moment::in_main) hooks.middle = replace;
+  if (at == Moment::after_main) hooks.after = replace;
+  const Outcome outcome = copy(spec, hooks);
+  if (!outcome.ok()) {
+    EXPECT_TRUE(traits_of(spec).is_mover || !replaced) << outcome.explain();
+    EXPECT_EQ(outcome.exit_code(), 4) << outcome.explain();
+    EXPECT_EQ(test::leftovers(copy_, {}), "");
+    return;
+  }
+  ASSERT_TRUE(replaced);
+  EXPECT_TRUE(test::bytes_of(copy_) == new_bytes)
+      << (test::bytes_of(copy_) == old_bytes ? "the old source" : "neither of them");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Moments, Replaced,
+    ::testing::Combine(::testing::ValuesIn(test::hooked_strategies(test::any_strategy)),
+                       ::testing::Values(Moment::before_main, Moment::in_main, Moment::after_main)),
+    name_of_both);
+
+TEST_P(EveryStrategy, AFileThatAppearsAsItsWalIsNotMissed) {
+  make_database(kit::JournalMode::delete_file);
+  const std::string bytes = test::bytes_of(source_);
+  // SHARED keeps SQLite from entering WAL mode: only somebody without locks does this. SQLite takes
+  // such a file for an empty WAL.
+  int times = 0;
+  Hooks hooks;
+  hooks.after = [&](const MoveJob&, RunContext&) {
+    if (++times == 1) test::write_bytes(source_ + "-wal", std::string(4, 'x'));
+  };
+  const Outcome outcome = copy(GetParam(), hooks);
+  if (times == 0) GTEST_SKIP() << "it does not copy a database without a WAL";
+  if (outcome.ok()) {
+    EXPECT_GE(times, 2) << outcome.explain();
+    EXPECT_EQ(test::bytes_of(copy_), bytes);
+  } else {
+    EXPECT_EQ(outcome.exit_code(), 4) << outcome.explain();
+    EXPECT_EQ(test::leftovers(copy_, {}), "");
+  }
+}
+
+// --- What must not be opened, or not be locked.
+
+TEST_P(EveryLocker, AHotJournalIsRefusedAndNotRolledBack) {
+  make_database(kit::JournalMode::delete_file);
+  {
+    Owner owner({[this](OwnerState& state) {
+      state.open(source_, "PRAGMA cache_size=5; PRAGMA cache_spill=1");
+      state.commit(3);
+      state.connection->execute("BEGIN; UPDATE account SET balance = balance + 1");
+    }});
+    owner->run(0);
+    ASSERT_TRUE(fs::exists(source_ + "-journal"));
+  }  // killed
+  const test::SeenSource before = test::look_at_source(source_);
+  const Outcome outcome = copy(GetParam(), {});
+  ASSERT_FALSE(outcome.ok());
+  EXPECT_EQ(outcome.error->code(), Errc::unsuitable) << outcome.explain();
+  EXPECT_EQ(test::difference(before, test::look_at_source(source_), true), "");
+}
+
+TEST_P(EveryLocker, AnExclusiveOwnerIsNotDisturbed) {
+  make_database(kit::JournalMode::wal);
+  Owner owner({[this](OwnerState& state) {
+    state.open(source_, "PRAGMA locking_mode=EXCLUSIVE");
+    state.commit(3);
+  }});
+  owner->run(0);
+  const test::SeenSource before = test::look_at_source(source_);
+  const Outcome outcome =
+      copy(GetParam(), {}, {}, Deadline::after(std::chrono::milliseconds(200)));  // it stays there
+  EXPECT_EQ(outcome.exit_code(), 4) << outcome.explain();
+  EXPECT_EQ(test::difference(before, test::look_at_source(source_), true), "");
+}
+
+// --- The locks of this process (the descriptor rule).
+
+class Locks : public LiveSource,
+              public ::testing::WithParamInterface<std::tuple<std::string, kit::JournalMode>> {};
+
+TEST_P(Locks, OnTheSourceAreHeldThroughoutWhateverIsOpenedAndClosed) {
+  const auto& [spec, mode] = GetParam();
+  make_database(mode);
+  Owner owner({[this](OwnerState& state) {
+    state.open(source_, "");
+    state.commit(3);
+  }});
+  owner->run(0);
+  EXPECT_TRUE(test::own_locks_on(source_).empty());
+  int looks = 0;
+  const auto look = [&](const MoveJob&, RunContext& context) {
+    ++looks;
+    const std::vector<std::string> locks = test::own_locks_on(source_);
+    // SHARED on main, by SQLite or as a lock of the open file.
+    const std::string range = std::to_string(kSharedFirstByte) + "-" +
+                              std::to_string(kSharedFirstByte + kSharedSizeBytes - 1);
+    EXPECT_TRUE(
+        std::ranges::any_of(locks, [&](const std::string& lock) { return lock.ends_with(range); }))
+        << "look " << looks;
+    {
+      LiveFiles again(source_);
+      static_cast<void>(probe_source(again));
+    }
+    EXPECT_EQ(test::own_locks_on(source_), locks) << "look " << looks;
+    context.on_host([this] {
+      LiveFiles on_the_host_side(source_);
+      static_cast<void>(probe_source(on_the_host_side));
+    });
+    EXPECT_EQ(test::own_locks_on(source_), locks) << "look " << looks;
+  };
+  Hooks hooks;
+  hooks.before = hooks.middle = hooks.after = look;
+  const Outcome outcome = copy(spec, hooks);
+  ASSERT_TRUE(outcome.ok()) << outcome.explain();
+  EXPECT_GE(looks, 3);
+  EXPECT_TRUE(test::own_locks_on(source_).empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Modes, Locks,
+    ::testing::Combine(::testing::ValuesIn(test::hooked_strategies(test::takes_locks)),
+                       ::testing::Values(kit::JournalMode::wal, kit::JournalMode::delete_file,
+                                         kit::JournalMode::persist)),
+    [](const ::testing::TestParamInfo<Locks::ParamType>& test) {
+      return test::test_name(std::get<0>(test.param)) + "_" +
+             std::string(to_string(std::get<1>(test.param)));
+    });
+
+}  // namespace
+}  // namespace sqlbk::copy

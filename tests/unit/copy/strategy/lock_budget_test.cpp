@@ -1,0 +1,178 @@
+// An owner who waits for a lock of ours waits no longer than the budget, and a budget counts only
+// while somebody waits.
+#include "strategy/lock_budget.hpp"
+
+#include <chrono>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "kit/checker.hpp"
+#include "kit/temporary_directory.hpp"
+#include "kit/workload.hpp"
+#include "sqlbk/core/locks.hpp"
+#include "sqlbk/format/wal_index.hpp"
+#include "support/hook_mover.hpp"
+#include "support/owner.hpp"
+#include "support/run_copy.hpp"
+#include "support/source_files.hpp"
+
+namespace sqlbk::copy {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+using test::floor_of;
+using test::Hooks;
+using test::Outcome;
+using test::Owner;
+using test::OwnerState;
+
+// Task 0 opens and commits, task 1 is what has to wait for a reader.
+class Budget : public ::testing::TestWithParam<std::tuple<std::string, kit::JournalMode>> {
+ protected:
+  Budget() {
+    kit::DatabaseOptions options;
+    options.size_mb = 1;
+    options.journal_mode = mode_;
+    kit::create_database(source_, options);
+    owner_.emplace(std::vector<test::OwnerTask>{
+        [this](OwnerState& state) {
+          state.open(source_, "PRAGMA wal_autocheckpoint=0");
+          state.commit(5);
+        },
+        [this](OwnerState& state) {
+          state.commit(1);
+          if (mode_ != kit::JournalMode::wal) return;
+          if (state.connection->integer("PRAGMA wal_checkpoint(TRUNCATE)") != 0) {
+            throw std::runtime_error("the checkpoint was refused");
+          }
+        }});
+    (*owner_)->run(0);
+  }
+  // In WAL mode it has the WAL to itself, in rollback mode it has announced itself.
+  bool waits() {
+    Owner& owner = *owner_;
+    if (mode_ != kit::JournalMode::wal) {
+      return test::holds_lock(owner->pid(), source_, kPendingByte, kPendingByte);
+    }
+    const auto holds = [&](std::uint64_t byte) {
+      return test::holds_lock(owner->pid(), source_ + "-shm", byte, byte);
+    };
+    return holds(format::kWalWriteLockByte) && holds(format::kWalCheckpointLockByte);
+  }
+  Outcome copy(const Hooks& hooks, std::chrono::milliseconds budget) {
+    CopyRequest request = test::request_of(source_, copy_, std::get<0>(GetParam()));
+    request.copy.lock_budget = budget;
+    return test::run_request(request, test::hooked_registry(hooks));
+  }
+
+  kit::JournalMode mode_ = std::get<1>(GetParam());
+  kit::TemporaryDirectory source_directory_;
+  kit::TemporaryDirectory copy_directory_;
+  std::string source_ = source_directory_.file("source.db");
+  std::string copy_ = copy_directory_.file("copy.db");
+  std::optional<Owner> owner_;
+};
+
+TEST_P(Budget, EndsTheCopyAndThenTheOwnerGoesOn) {
+  constexpr auto kBudget = 300ms;
+  Clock::time_point began;
+  Clock::time_point ended;
+  Hooks hooks;
+  hooks.middle = [&](const MoveJob&, RunContext& context) {
+    began = Clock::now();
+    (*owner_)->start(1);
+    const auto give_up = began + 120s;
+    try {
+      while (Clock::now() < give_up) {
+        context.tick();
+        std::this_thread::sleep_for(1ms);
+      }
+    } catch (const Error&) {
+      ended = Clock::now();
+      // While we were at it the owner could not.
+      EXPECT_FALSE((*owner_)->done());
+      throw;
+    }
+    ADD_FAILURE() << "the owner waited for two minutes";
+  };
+  const Outcome outcome = copy(hooks, kBudget);
+  ASSERT_FALSE(outcome.ok());
+  EXPECT_EQ(outcome.error->code(), Errc::lock_budget_exceeded) << outcome.explain();
+  EXPECT_EQ(outcome.exit_code(), 4);
+  EXPECT_GT(ended - began, kBudget);
+  (*owner_)->wait();
+  EXPECT_EQ(test::leftovers(copy_, {}), "");
+}
+
+TEST_P(Budget, LastsUntilItIsSpent) {
+  Hooks hooks;
+  hooks.middle = [&](const MoveJob& job, RunContext& context) {
+    if (job.in_path != source_) return;
+    (*owner_)->start(1);
+    test::wait_until([this] { return waits(); }, "the owner to wait");
+    for (int i = 0; i < 20; ++i) {
+      std::this_thread::sleep_for(3ms);  // longer than between two looks
+      context.tick();
+    }
+    EXPECT_FALSE((*owner_)->done());
+  };
+  const Outcome outcome = copy(hooks, std::chrono::hours(1));
+  ASSERT_TRUE(outcome.ok()) << outcome.explain();
+  (*owner_)->wait();
+  const kit::CheckResult result = kit::check_copy(copy_, floor_of(5));
+  EXPECT_TRUE(result.good()) << result.explain();
+}
+
+TEST_P(Budget, OfNothingIsNotTouchedWhileNobodyWaits) {
+  Hooks hooks;
+  hooks.before = hooks.middle = hooks.after = [&](const MoveJob&, RunContext& context) {
+    for (int i = 0; i < 5; ++i) {
+      std::this_thread::sleep_for(3ms);
+      context.tick();
+    }
+  };
+  const Outcome outcome = copy(hooks, 0ms);
+  EXPECT_TRUE(outcome.ok()) << outcome.explain();
+}
+
+// Every waiter has a budget of its own: the waits of two, one after the other, do not add up.
+TEST_P(Budget, BeginsAnewWithTheNextWaiter) {
+  if (std::get<0>(GetParam()) != test::hooked_strategies(test::takes_locks).front()) {
+    GTEST_SKIP() << "the budget alone is the same for all";
+  }
+  // In the place of our copy: whose read lock it is does not matter to who waits.
+  Owner reader({[this](OwnerState& state) {
+                  state.connection.emplace(source_, sqlite::OpenMode::read_only);
+                  state.connection->execute("BEGIN");
+                  static_cast<void>(state.connection->integer("SELECT count(*) FROM account"));
+                },
+                [](OwnerState& state) { state.connection->execute("ROLLBACK"); }});
+  LiveFiles files(source_);
+  LockBudget budget(files, 0ms);
+  for (int waiter = 0; waiter < 3; ++waiter) {
+    reader->run(0);
+    (*owner_)->start(1);
+    test::wait_until([this] { return waits(); }, "the owner to wait");
+    EXPECT_NO_THROW(budget.look()) << "the first look at waiter " << waiter;
+    std::this_thread::sleep_for(1ms);
+    EXPECT_THROW(budget.look(), Error) << "the second look at waiter " << waiter;
+    reader->run(1);
+    (*owner_)->wait();
+    EXPECT_NO_THROW(budget.look()) << "nobody waits after waiter " << waiter;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Modes, Budget,
+    ::testing::Combine(::testing::ValuesIn(test::hooked_strategies(test::takes_locks)),
+                       ::testing::Values(kit::JournalMode::wal, kit::JournalMode::delete_file,
+                                         kit::JournalMode::persist)),
+    [](const ::testing::TestParamInfo<Budget::ParamType>& test) {
+      return test::test_name(std::get<0>(test.param)) + "_" +
+             std::string(to_string(std::get<1>(test.param)));
+    });
+
+}  // namespace
+}  // namespace sqlbk::copy
