@@ -1,5 +1,4 @@
 // A plug-in's step as a PostStep.
-#include <array>
 #include <cerrno>
 #include <fcntl.h>
 #include <optional>

@@ -150,6 +150,20 @@ TEST(PluginStep, ArgumentsAreCheckedBeforeAnyFileIsTouched) {
   EXPECT_EQ(none->code(), Errc::usage);
 }
 
+// The next step starts from the image alone.
+TEST(PluginStep, LeavesOnlyTheImageForTheNextOne) {
+  const Registry registry = test::registry_with(test::liar_file());
+  const kit::TemporaryDirectory directory;
+  StagedImage image(directory.path());
+  test::write_file(image.main_path(), test::Buffer(512));
+  Progress progress;
+  const CancelToken cancel;
+  RunContext context(progress, cancel);
+  const StepReport report = registry.step("leaves_rubbish")->run(image, context);
+  EXPECT_EQ(report.verdict, StepVerdict::ok);
+  EXPECT_EQ(test::names_in(directory.path()), std::vector<std::string>{"copy.db"});
+}
+
 TEST(PluginStep, HasTheTraitsThatItSays) {
   const Registry registry = test::registry_with(test::liar_file());
   EXPECT_TRUE(registry.step("sets_version")->traits().changes_image);
