@@ -56,6 +56,20 @@ bool lock_directory(int fd) {
   return result == 0;
 }
 
+// False: between mkdir and flock a cleaner has taken it for a dead run's.
+bool lock_new_directory(int fd, const std::string& path, const std::string& parent) {
+  if (lock_directory(fd)) {
+    const std::optional<FileStat> by_path = stat_path(path);
+    return by_path && by_path->same_file(stat_of(fd, path));
+  }
+  if (errno == EWOULDBLOCK) return false;
+  const Error error = system_error("lock a staging directory in", parent, errno);
+  throw Error(Errc::destination_unusable, error.what())
+      .with_path(parent)
+      .with_errno(error.os_errno())
+      .with_hint("stage on another file system with --tempdir");
+}
+
 void remove_tree(const std::string& path) noexcept {
   boost::system::error_code ignored;
   fs::remove_all(path, ignored);
@@ -166,24 +180,15 @@ StagingDirectory::StagingDirectory(const std::string& parent) {
       throw error;
     }
     UniqueFd fd;
+    bool is_ours = false;
     try {
       fd = open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, path);
+      is_ours = lock_new_directory(fd.get(), path, parent);
     } catch (...) {
-      static_cast<void>(::rmdir(path.c_str()));
+      static_cast<void>(::rmdir(path.c_str()));  // no destructor runs for what was not built
       throw;
     }
-    // Between mkdir and flock a cleaner may have taken it for a dead run's.
-    if (!lock_directory(fd.get())) {
-      if (errno == EWOULDBLOCK) continue;
-      Error error = system_error("lock a staging directory in", parent, errno);
-      static_cast<void>(::rmdir(path.c_str()));
-      throw Error(Errc::destination_unusable, error.what())
-          .with_path(parent)
-          .with_errno(error.os_errno())
-          .with_hint("stage on another file system with --tempdir");
-    }
-    const std::optional<FileStat> by_path = stat_path(path);
-    if (!by_path || !by_path->same_file(stat_of(fd.get(), path))) continue;
+    if (!is_ours) continue;
     path_ = path;
     fd_ = std::move(fd);
     return;
