@@ -84,7 +84,7 @@ class Documentation(CliTest):
         movers = [row[0].strip("`") for row in table(text, "| mover | how | where it works |")]
         expanded = set()
         for name in documented:
-            expanded |= {name.replace("+M", "+" + mover) for mover in movers}
+            expanded |= {re.sub(r"(^|\+)M$", rf"\1{mover}", name) for mover in movers}
         self.assertEqual(expanded, {part["name"] for part in listed["strategies"]})
         steps = [[part["name"], part["argument"]] for part in listed["steps"]]
         documented = [re.match(r"`(\w+)(?:=([^`]+))?`", row[0]).groups(default="")
