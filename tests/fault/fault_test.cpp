@@ -1,0 +1,220 @@
+// Every system call of a copy fails once, in every way that it can: there is then no destination or
+// a complete one, nothing is left behind, and the source is as it was.
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "faulty_sys.hpp"
+#include "kit/checker.hpp"
+#include "kit/corpus.hpp"
+#include "kit/pattern.hpp"
+#include "kit/temporary_directory.hpp"
+#include "kit/writer_process.hpp"
+#include "sqlbk/copy/builtin.hpp"
+#include "sqlbk/copy/copy_database.hpp"
+#include "sqlbk/core/error.hpp"
+#include "support/files.hpp"
+
+namespace sqlbk::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+enum class Owner { none, idle };
+
+struct Case {
+  const char* name;
+  const char* strategy;
+  Owner owner;
+};
+
+constexpr unsigned kMostCalls = 2000;  // of one kind in one copy; more is a loop without an end
+
+// A WAL database with something in its WAL, which nobody writes: at rest, or with an idle owner.
+class FaultTest : public ::testing::TestWithParam<Case> {
+ protected:
+  FaultTest() {
+    std::filesystem::create_directory(directory_.file("from"));
+    std::filesystem::create_directory(directory_.file("to"));
+    kit::CorpusOptions options;
+    options.database.size_mb = 1;
+    if (GetParam().owner == Owner::none) options.wal_mb = 1;
+    kit::make_corpus(source_, options);
+    if (GetParam().owner == Owner::idle) {
+      kit::LiveWriterOptions writer;
+      writer.database = source_;
+      writer.transactions = 20;
+      owner_.emplace(writer);
+      owner_->wait_for_state(kit::WriterState::staying, 60s);
+    }
+    before_ = seen();
+    // Nobody writes, so that every complete copy is this one.
+    copy();
+    EXPECT_TRUE(kit::check_copy(destination_).good());
+    good_copy_ = read_file(destination_);
+    remove_copy();
+  }
+
+  void copy() const {
+    Registry registry;
+    copy::register_builtin_strategies(registry);
+    CopyRequest request;
+    request.source = source_;
+    request.destination = destination_;
+    request.strategy = GetParam().strategy;
+    request.copy.copy_retry = 2;
+    Pipeline pipeline = Pipeline::build(std::move(request), registry);
+    Progress progress;
+    const CancelToken cancel;
+    RunContext context(progress, cancel);
+    Report report;
+    pipeline.run(context, report);
+  }
+
+  // "" if there is no destination, or a complete one, and nothing else.
+  std::string what_is_wrong(bool succeeded) const {
+    const auto names = names_in(directory_.file("to"));
+    if (!succeeded && !names.empty()) return "left behind: " + names.front();
+    if (succeeded && names != std::vector<std::string>{"copy.db"}) return "more than the copy";
+    if (succeeded && read_file(destination_) != good_copy_) return "not the copy";
+    return seen() == before_ ? "" : "the source has changed";
+  }
+
+  void remove_copy() const { std::filesystem::remove(destination_); }
+
+  // Bytes of main and -wal, and the names beside them.
+  std::vector<std::string> seen() const {
+    std::vector<std::string> all = names_in(directory_.file("from"));
+    for (const char* suffix : {"", "-wal"}) {
+      if (is_there(source_ + suffix)) all.push_back(read_text(source_ + suffix));
+    }
+    return all;
+  }
+
+  const kit::TemporaryDirectory directory_;
+  const std::string source_ = directory_.file("from/app.db");
+  const std::string destination_ = directory_.file("to/copy.db");
+  std::optional<kit::WriterProcess> owner_;
+  std::vector<std::string> before_;
+  Buffer good_copy_;
+};
+
+TEST_P(FaultTest, EveryCallFailsOnce) {
+  unsigned struck = 0;
+  for (const std::string_view call : kSysCalls) {
+    for (const Fault fault :
+         {Fault::no_space, Fault::io_error, Fault::interrupted, Fault::short_count}) {
+      if (!may_suffer(call, fault)) continue;
+      for (unsigned nth = 1; nth < kMostCalls; ++nth) {
+        bool succeeded = false;
+        bool has_struck = false;
+        {
+          const FaultySys faulty(call, nth, fault);
+          try {
+            copy();
+            succeeded = true;
+          } catch (const Error&) {
+            // Failing is right; what matters is what is left.
+          }
+          has_struck = FaultySys::has_struck();
+        }
+        const std::string wrong = what_is_wrong(succeeded);
+        ASSERT_EQ(wrong, "") << call << " number " << nth << ": " << to_string(fault);
+        if (fault == Fault::interrupted) {
+          EXPECT_TRUE(succeeded) << call << " number " << nth << " is not repeated after EINTR";
+        }
+        remove_copy();
+        if (!has_struck) break;
+        ++struck;
+      }
+    }
+  }
+  EXPECT_GT(struck, 300U) << "the table of calls does not reach the copy";
+}
+
+TEST_P(FaultTest, KilledAtEveryCall) {
+  unsigned struck = 0;
+  for (const std::string_view call : kSysCalls) {
+    for (unsigned nth = 1; nth < kMostCalls; ++nth) {
+      const pid_t child = ::fork();
+      ASSERT_GE(child, 0);
+      if (child == 0) {
+        const FaultySys faulty(call, nth, Fault::killed);
+        int code = 1;
+        try {
+          copy();
+          code = 0;
+        } catch (...) {
+          code = 1;
+        }
+        ::_exit(code);
+      }
+      int status = 0;
+      ASSERT_EQ(::waitpid(child, &status, 0), child);
+      ASSERT_TRUE(WIFEXITED(status));
+      const bool was_killed = WEXITSTATUS(status) == 137;
+      if (is_there(destination_)) {
+        ASSERT_EQ(read_file(destination_), good_copy_) << call << " number " << nth;
+        remove_copy();
+      }
+      // The next run takes away what the dead one has left.
+      ASSERT_NO_THROW(copy()) << "after " << call << " number " << nth;
+      ASSERT_EQ(what_is_wrong(true), "") << "after " << call << " number " << nth;
+      remove_copy();
+      if (!was_killed) {
+        ASSERT_EQ(WEXITSTATUS(status), 0) << call << " number " << nth;
+        break;
+      }
+      ++struck;
+    }
+  }
+  EXPECT_GT(struck, 100U) << "the table of calls does not reach the copy";
+}
+
+TEST_P(FaultTest, KilledAtRandomMoments) {
+  constexpr int kKills = 60;
+  kit::Random random(42);
+  for (int i = 0; i < kKills; ++i) {
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      try {
+        while (true) {
+          copy();
+          remove_copy();
+        }
+      } catch (...) {
+        ::_exit(1);
+      }
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(random.below(20'000)));
+    ASSERT_EQ(::kill(child, SIGKILL), 0);
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "the copying child ended by itself";
+    if (is_there(destination_)) {
+      ASSERT_EQ(read_file(destination_), good_copy_);
+      remove_copy();
+    }
+    ASSERT_NO_THROW(copy());
+    ASSERT_EQ(what_is_wrong(true), "");
+    remove_copy();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Copies, FaultTest,
+                         ::testing::Values(Case{"auto_at_rest", "auto", Owner::none},
+                                           Case{"snapshot_live", "snapshot+plain", Owner::idle},
+                                           Case{"online_live", "online", Owner::idle}),
+                         [](const auto& param) { return std::string(param.param.name); });
+
+}  // namespace
+}  // namespace sqlbk::test

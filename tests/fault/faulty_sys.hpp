@@ -1,0 +1,44 @@
+// A table of system calls in which one call of one kind fails. Everything is static, since the
+// table has plain function pointers; one at a time.
+#pragma once
+
+#include <string_view>
+
+#include "sqlbk/core/sys.hpp"
+
+namespace sqlbk::test {
+
+enum class Fault {
+  no_space,     // ENOSPC
+  io_error,     // EIO
+  interrupted,  // EINTR
+  short_count,  // of what transfers bytes: half of them
+  killed,       // the process ends at once, as by SIGKILL
+};
+std::string_view to_string(Fault fault) noexcept;
+
+// Whether the manual of this call knows the fault.
+bool may_suffer(std::string_view call, Fault fault) noexcept;
+
+// The entries of Sys, in its order.
+inline constexpr std::string_view kSysCalls[] = {
+    "openat",  "fstat",        "fstatat",   "pread",  "pwrite", "copy_file_range",
+    "ficlone", "ficlonerange", "ftruncate", "fsync",  "fchmod", "flock",
+    "mkdirat", "unlinkat",     "renameat2", "linkat", "close"};
+
+class FaultySys {
+ public:
+  // The `nth` call (from 1) of `call` suffers `fault`; all others are real.
+  FaultySys(std::string_view call, unsigned nth, Fault fault);
+  FaultySys(const FaultySys&) = delete;
+  FaultySys& operator=(const FaultySys&) = delete;
+  ~FaultySys();
+
+  // Whether the call has come, so that there may be a later one to try.
+  static bool has_struck() noexcept;
+
+ private:
+  Sys table_;
+};
+
+}  // namespace sqlbk::test
