@@ -50,15 +50,6 @@ void require_not_part_of_source(const std::string& destination, const SourceFact
     throw exists_error(destination, "it is the source itself, under this or another name")
         .with_hint("choose another name");
   }
-  // With force the sidecars of the destination go: none of them may be the source itself.
-  for (const std::string_view suffix : kSidecars) {
-    const std::string sidecar = destination + std::string(suffix);
-    const std::optional<FileStat> file = stat_path(sidecar);
-    if (file && file->same_file(source.main)) {
-      throw exists_error(destination, "its sidecar " + quoted(sidecar) + " would be the source")
-          .with_hint("choose another name");
-    }
-  }
   // The other way round: a sidecar's name of the destination that is a file of the source would be
   // taken for a leftover, and removed by --force.
   for (const std::string_view suffix : kSidecars) {

@@ -119,6 +119,21 @@ TEST(RunIsolated, TheDescriptorTablesAreApart) {
   EXPECT_EQ(test::descriptors(), before);
 }
 
+// A daemon's standard descriptors may be closed: no file of ours gets such a number.
+TEST(RunIsolated, NoFileTakesTheNumberOfAStandardDescriptor) {
+  EXPECT_EQ(test::in_child([] {
+              static_cast<void>(::close(0));
+              static_cast<void>(::close(2));
+              int lowest = -1;
+              run_isolated([&](HostThread*) {
+                const UniqueFd fd(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+                lowest = fd.get();
+              });
+              return lowest > 2 && ::fcntl(0, F_GETFD) == -1 ? 0 : 1;
+            }),
+            0);
+}
+
 // A sandbox whose system call filter does not know close_range(2).
 bool forbid_close_range() {
   sock_filter code[] = {

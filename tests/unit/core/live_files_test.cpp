@@ -379,6 +379,7 @@ TEST_F(LiveFilesTest, SidecarsComeAndGo) {
     EXPECT_TRUE(files.is_current(SourceFile::wal));
     std::filesystem::remove(path_);
     EXPECT_FALSE(files.is_current(SourceFile::main));
+    EXPECT_EQ(code_of([&] { files.refresh(SourceFile::main); }), Errc::source_missing);
   }
   EXPECT_EQ(descriptors(), before) << "the replaced ones are closed, too";
 }

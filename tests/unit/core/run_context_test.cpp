@@ -179,6 +179,31 @@ TEST(RunContextTest, WorkForTheHostRunsOnItsThread) {
   });
 }
 
+// What runs there already needs no way there: it would wait for itself.
+TEST(RunContextTest, WorkForTheHostMayBeNested) {
+  TestContext test;
+  const std::thread::id here = std::this_thread::get_id();
+  run_isolated([&](HostThread* host) {
+    test.context.host = host;
+    std::vector<std::thread::id> ids;
+    test.context.log_sink = [&](LogLevel, const std::string&) {
+      ids.push_back(std::this_thread::get_id());
+    };
+    test.context.on_host([&] {
+      test.context.on_host([&] { ids.push_back(std::this_thread::get_id()); });
+      test.context.log(LogLevel::info, "from there");
+    });
+    test.context.log(LogLevel::info, "from here");
+    EXPECT_EQ(ids, std::vector(3, here)) << "the sink writes to the host's descriptors";
+    EXPECT_EQ(code_of([&] {
+                test.context.on_host(
+                    [&] { test.context.on_host([] { throw Error(Errc::no_space, "x"); }); });
+              }),
+              Errc::no_space);
+    EXPECT_EQ(test.context.host, host);
+  });
+}
+
 TEST(Names, ArePrinted) {
   for (const Phase phase : {Phase::probe, Phase::copy, Phase::fold, Phase::steps, Phase::sync,
                             Phase::publish, Phase::done}) {

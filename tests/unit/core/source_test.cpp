@@ -191,6 +191,14 @@ TEST_F(SourceTest, AWalBesideARollbackHeaderIsUsed) {
   EXPECT_TRUE(found.uses_wal());
 }
 
+TEST_F(SourceTest, AnEmptyWalIsNone) {
+  make("delete");
+  test::write_text(path_ + "-wal", "");
+  EXPECT_TRUE(facts().wal);
+  EXPECT_FALSE(facts().uses_wal());
+  EXPECT_EQ(Database(path_).text("PRAGMA journal_mode"), "delete") << "as SQLite has it";
+}
+
 TEST_F(SourceTest, ProbingLooksAgain) {
   make("delete");
   LiveFiles files(path_);
@@ -308,8 +316,13 @@ TEST_F(SourceWithWal, AWalOfAnotherPageSizeIsRefused) {
   EXPECT_EQ(error->code(), Errc::unsupported_database);
   EXPECT_EQ(error->path(), path_);
   EXPECT_NE(error->hint().find("-wal"), std::string_view::npos);
-  // Where there is no page, there is no page size.
+}
+
+// SQLite would delete such a WAL, and it may be all that is left.
+TEST_F(SourceWithWal, AWalBesideAnEmptyMainIsRefused) {
   test::write_text(path_, "");
+  EXPECT_EQ(refusal(), Errc::damaged);
+  test::write_text(path_ + "-wal", "");
   EXPECT_EQ(refusal(), std::nullopt);
 }
 
