@@ -46,6 +46,7 @@ class FaultTest : public ::testing::TestWithParam<Case> {
     std::filesystem::create_directory(directory_.file("to"));
     kit::CorpusOptions options;
     options.database.size_mb = 1;
+    options.database.page_size = 65536;  // few pages: few calls of each kind
     if (GetParam().owner == Owner::none) options.wal_mb = 1;
     kit::make_corpus(source_, options);
     if (GetParam().owner == Owner::idle) {
@@ -137,12 +138,14 @@ TEST_P(FaultTest, EveryCallFailsOnce) {
       }
     }
   }
-  EXPECT_GT(struck, 300U) << "the table of calls does not reach the copy";
+  EXPECT_GT(struck, 100U) << "the table of calls does not reach the copy";
 }
 
 TEST_P(FaultTest, KilledAtEveryCall) {
   unsigned struck = 0;
   for (const std::string_view call : kSysCalls) {
+    // Dying in a call that changes nothing is dying before the next one that does.
+    if (call == "pread" || call == "fstat" || call == "fstatat") continue;
     for (unsigned nth = 1; nth < kMostCalls; ++nth) {
       const pid_t child = ::fork();
       ASSERT_GE(child, 0);
@@ -176,7 +179,7 @@ TEST_P(FaultTest, KilledAtEveryCall) {
       ++struck;
     }
   }
-  EXPECT_GT(struck, 100U) << "the table of calls does not reach the copy";
+  EXPECT_GT(struck, 10U) << "the table of calls does not reach the copy";
 }
 
 TEST_P(FaultTest, KilledAtRandomMoments) {
