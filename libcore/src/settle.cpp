@@ -38,10 +38,6 @@ void roll_back_journal(StagedImage& image, RunContext& context) {
 // A copy of a WAL keeps only what counts: the committed prefix.
 void trim_wal(StagedImage& image) {
   const WalPrefix& prefix = *image.wal_prefix;
-  if (prefix.frames == 0) {
-    image.discard_wal();
-    return;
-  }
   truncate_to(image.wal_fd(),
               format::wal_frame_offset(prefix.frames + 1, prefix.header.page_size_bytes),
               image.wal_path());
@@ -63,7 +59,9 @@ void fold(StagedImage& image, RunContext& context) {
 void settle_image(StagedImage& image, const CopyRequest& request, RunContext& context,
                   Report& report) {
   if (image.has_journal()) roll_back_journal(image, context);
-  const bool keep_wal = request.copy.form == ImageForm::main_and_wal && image.wal_prefix;
+  // One without a commit is no part of the state: main alone is, and is cut to its size.
+  const bool keep_wal = request.copy.form == ImageForm::main_and_wal && image.wal_prefix &&
+                        image.wal_prefix->frames != 0;
   if (keep_wal && image.wal_prefix->vouched_by_index) {
     report.warnings.emplace_back(
         "the WAL has committed frames without checksums, so it was folded into the copy");
