@@ -122,12 +122,23 @@ std::vector<std::string> own_locks_on(const std::string& main_path) {
   for (const char* suffix : kSuffixes) {
     if (const std::uint64_t inode = inode_or_zero(main_path + suffix)) inodes.push_back(inode);
   }
-  std::vector<std::string> locks;
-  for (const LockLine& lock : read_proc_locks()) {
-    const bool ours = (lock.type == "POSIX" && lock.pid == ::getpid()) || lock.type == "OFDLCK";
-    if (ours && std::ranges::count(inodes, lock.inode) != 0) locks.push_back(lock.text);
+  const auto look = [&inodes] {
+    std::vector<std::string> locks;
+    for (const LockLine& lock : read_proc_locks()) {
+      const bool ours = (lock.type == "POSIX" && lock.pid == ::getpid()) || lock.type == "OFDLCK";
+      if (ours && std::ranges::count(inodes, lock.inode) != 0) locks.push_back(lock.text);
+    }
+    std::ranges::sort(locks);
+    return locks;
+  };
+  // The file is read a page at a time, and what other processes do in between can show a line twice
+  // or not at all.
+  std::vector<std::string> locks = look();
+  for (int i = 0; i < 100; ++i) {
+    std::vector<std::string> again = look();
+    if (again == locks) break;
+    locks = std::move(again);
   }
-  std::ranges::sort(locks);
   return locks;
 }
 
