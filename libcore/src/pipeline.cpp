@@ -44,6 +44,21 @@ std::uint64_t size_or_zero(const std::string& path) {
   return stat ? stat->size_bytes : 0;
 }
 
+// A message that names neither the source nor the destination (the deadline, a file in the staging
+// directory) says nothing to a user.
+Error with_names(const Error& error, const std::string& source, const std::string& destination) {
+  const std::string_view what = error.what();
+  if (error.code() == Errc::interrupted || what.find(source) != std::string_view::npos ||
+      what.find(destination) != std::string_view::npos) {
+    return error;
+  }
+  Error named(error.code(), "unable to copy " + quoted(source) + " to " + quoted(destination) +
+                                ": " + std::string(what));
+  named.with_path(source).with_errno(error.os_errno());
+  named.with_sqlite_code(error.sqlite_extended_code()).with_hint(std::string(error.hint()));
+  return named;
+}
+
 // A proof cannot be had on a foreign file system; a bare copy that promises nothing may be.
 bool allows_foreign_file_system(const CopyRequest& request, const CopyStrategy& strategy) {
   return !request.copy.strict && !strategy.traits().takes_locks;
@@ -107,7 +122,11 @@ Pipeline Pipeline::build(CopyRequest request, const Registry& registry) {
 
 void Pipeline::run(RunContext& context, Report& report) {
   context.options = request_.copy;
-  run_on_private_descriptors(context, [&] { run_here(context, report); });
+  try {
+    run_on_private_descriptors(context, [&] { run_here(context, report); });
+  } catch (const Error& error) {
+    throw with_names(error, request_.source, request_.destination);
+  }
 }
 
 void Pipeline::plan(RunContext& context, Report& report) {

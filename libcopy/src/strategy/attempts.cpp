@@ -1,6 +1,8 @@
 #include "attempts.hpp"
 
 #include <chrono>
+#include <optional>
+#include <thread>
 
 #include "sqlbk/core/error.hpp"
 
@@ -13,6 +15,7 @@ void try_while_busy(StagedImage& image, RunContext& context, const std::function
   constexpr int kChanges = 5;
   const auto give_up = std::chrono::steady_clock::now() + kPatience;
   for (int changes = 0;;) {
+    std::optional<Error> failure;
     try {
       attempt();
       return;
@@ -23,10 +26,14 @@ void try_while_busy(StagedImage& image, RunContext& context, const std::function
         throw;
       }
       context.log(LogLevel::debug, error.what());
+      failure = error;
     }
     image.discard();
+    // Why it waited says more than that the time is over.
+    if (context.deadline.has_passed()) throw *failure;
     // Short: under a saturating writer the lock is free for less than SQLite's own steps.
-    context.sleep_for(1ms);
+    std::this_thread::sleep_for(1ms);
+    if (!context.deadline.has_passed()) context.tick();
   }
 }
 
