@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <vector>
 
 namespace sqlbk::test {
@@ -57,6 +58,13 @@ inline ino_t inode_of(const std::string& path) {
   struct stat file {};
   if (::lstat(path.c_str(), &file) != 0) throw std::runtime_error("cannot look at " + path);
   return file.st_ino;
+}
+
+// Where files are in memory, and on another file system than $TMPDIR mostly; "": there is no such
+// place (and kit::TemporaryDirectory takes that for $TMPDIR).
+inline std::string memory_directory() {
+  const std::string path = "/dev/shm";
+  return ::access(path.c_str(), W_OK | X_OK) == 0 ? path : "";
 }
 
 // Names in a directory, sorted; hidden ones, too.

@@ -109,8 +109,6 @@ struct Outcome {
 
 class Oracle {
  public:
-  Oracle() : directory_(std::filesystem::is_directory("/dev/shm") ? "/dev/shm" : "") {}
-
   // SQLite recovers the WAL and checkpoints it as a whole.
   Outcome by_sqlite(const Files& files) {
     const std::string path = directory_.file("theirs.db");
@@ -239,7 +237,7 @@ class Oracle {
     ++(scan.header->big_endian_checksum ? seen_.big_endian : seen_.little_endian);
   }
 
-  kit::TemporaryDirectory directory_;
+  kit::TemporaryDirectory directory_{test::memory_directory()};
   TestContext context_;
   Seen seen_;
 };
@@ -526,7 +524,7 @@ TEST(FoldOracle, SyntheticWalsComeOutAsBySqlite) {
 TEST(FoldOracle, RealWalsComeOutAsBySqlite) {
   Random random(19700101);
   Oracle oracle;
-  const kit::TemporaryDirectory directory("/dev/shm");
+  const kit::TemporaryDirectory directory(test::memory_directory());
   constexpr std::uint32_t kDatabases = 40;
   for (std::uint32_t i = 0; i < kDatabases; ++i) {
     const Files made = real_files(random, directory, kPageSizes[i % kPageSizes.size()], i);
