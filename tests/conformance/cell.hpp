@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,7 @@ struct Cell {
   Situation situation = Situation::at_rest;
 
   std::string name() const;
+  friend void PrintTo(const Cell& cell, std::ostream* out) { *out << cell.name(); }
   bool is_wal() const noexcept { return mode == kit::JournalMode::wal; }
   // The journal is a file, so that a transaction under way can be seen.
   bool keeps_journal() const noexcept {

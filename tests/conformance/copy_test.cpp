@@ -18,8 +18,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kLong = 120s;    // for what must succeed
-constexpr auto kShort = 100ms;  // for what cannot, or need not
+constexpr auto kLong = 120s;   // for what must succeed
+constexpr auto kShort = 60ms;  // for what cannot, or need not
 
 // The registry, and the strategies whose mover works here, once for all tests.
 struct Strategies {

@@ -233,7 +233,7 @@ TEST_P(EveryLocker, AWriterOfARollbackDatabaseWaitsAndThenGoesOn) {
     owner->start(1);
     // It wants to commit and cannot: PENDING shows that it waits.
     test::wait_until(
-        [&] { return test::holds_lock(owner->pid(), source_, kPendingByte, kPendingByte); },
+        [&] { return test::holds_write_lock(owner->pid(), source_, kPendingByte, kPendingByte); },
         "the writer to wait");
     wrote_meanwhile = owner->done();
   };

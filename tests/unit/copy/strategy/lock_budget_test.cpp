@@ -54,10 +54,10 @@ class Budget : public ::testing::TestWithParam<std::tuple<std::string, kit::Jour
   bool waits() {
     Owner& owner = *owner_;
     if (mode_ != kit::JournalMode::wal) {
-      return test::holds_lock(owner->pid(), source_, kPendingByte, kPendingByte);
+      return test::holds_write_lock(owner->pid(), source_, kPendingByte, kPendingByte);
     }
     const auto holds = [&](std::uint64_t byte) {
-      return test::holds_lock(owner->pid(), source_ + "-shm", byte, byte);
+      return test::holds_write_lock(owner->pid(), source_ + "-shm", byte, byte);
     };
     return holds(format::kWalWriteLockByte) && holds(format::kWalCheckpointLockByte);
   }

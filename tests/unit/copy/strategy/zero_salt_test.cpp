@@ -54,7 +54,7 @@ class ZeroSaltSource : public ::testing::TestWithParam<ZeroSaltVariant> {
         if (form == ImageForm::main_and_wal) request.journal_mode = JournalMode::keep;
         // Where nobody can succeed there is no point in patience.
         const Outcome outcome = test::run_request(
-            request, registry_, must_succeed ? Deadline::never() : Deadline::after(200ms));
+            request, registry_, must_succeed ? Deadline::never() : Deadline::after(80ms));
         if (!outcome.ok()) {
           EXPECT_EQ(outcome.exit_code(), 4) << outcome.explain();
           EXPECT_EQ(test::leftovers(request.destination, {}), "");

@@ -142,11 +142,11 @@ std::vector<std::string> own_locks_on(const std::string& main_path) {
   return locks;
 }
 
-bool holds_lock(pid_t pid, const std::string& path, std::uint64_t first_byte,
-                std::uint64_t last_byte) {
+bool holds_write_lock(pid_t pid, const std::string& path, std::uint64_t first_byte,
+                      std::uint64_t last_byte) {
   const std::uint64_t inode = inode_or_zero(path);
   return std::ranges::any_of(read_proc_locks(), [&](const LockLine& lock) {
-    return lock.type == "POSIX" && lock.pid == pid && lock.inode == inode &&
+    return lock.type == "POSIX" && lock.mode == "WRITE" && lock.pid == pid && lock.inode == inode &&
            lock.first_byte <= first_byte && lock.last_byte >= last_byte;
   });
 }

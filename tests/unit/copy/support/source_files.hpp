@@ -37,8 +37,8 @@ std::string difference(const SeenSource& before, const SeenSource& after, bool w
 // The locks that /proc/locks shows on the files of a source, one line each, sorted: those of this
 // process, and those of open file descriptions, which have no owner there.
 std::vector<std::string> own_locks_on(const std::string& main_path);
-// Whether process `pid` holds a POSIX lock of any kind on these bytes of the file.
-bool holds_lock(pid_t pid, const std::string& path, std::uint64_t first_byte,
-                std::uint64_t last_byte);
+// Whether process `pid` holds a write lock on these bytes of the file, as SQLite takes it.
+bool holds_write_lock(pid_t pid, const std::string& path, std::uint64_t first_byte,
+                      std::uint64_t last_byte);
 
 }  // namespace sqlbk::test
