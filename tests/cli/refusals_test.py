@@ -407,8 +407,10 @@ class BusySource(CliTest):
         self.make_database()
         owner = self.owner()
         owner.run("PRAGMA locking_mode=EXCLUSIVE", "BEGIN EXCLUSIVE", "DELETE FROM t")
-        self.refused(4, "source_busy", "app.db", "--strategy", "snapshot", "--timeout", "1s",
-                     "app.db", "x.db")
+        result = self.run_sqlbk("copy", "--json", "--strategy", "snapshot", "app.db", "x.db")
+        self.assertEqual((result.code, result.json["error"]["code"]), (4, "source_busy"))
+        self.check_error_text(result, "app.db")
+        self.assert_no_trace("x.db")
 
     def test_source_is_untouched_and_at_rest_gets_no_sidecar(self):
         self.make_database(wal=True)
