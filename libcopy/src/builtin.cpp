@@ -6,7 +6,10 @@
 #include "register_movers.hpp"
 #include "strategy/automatic.hpp"
 #include "strategy/bare.hpp"
+#include "strategy/follow.hpp"
+#include "strategy/lock.hpp"
 #include "strategy/online.hpp"
+#include "strategy/retry_verify.hpp"
 #include "strategy/snapshot.hpp"
 
 namespace sqlbk::copy {
@@ -22,6 +25,9 @@ struct Wrapper {
 // line here; the conformance suite then tests it without being told.
 constexpr std::array kWrappers{
     Wrapper{"snapshot", make_snapshot_strategy},
+    Wrapper{"lock", make_lock_strategy},
+    Wrapper{"retry-verify", make_retry_verify_strategy},
+    Wrapper{"follow", make_follow_strategy},
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
-"""A source at rest: only ever opened for reading, nothing made beside it, no lock taken on it."""
+"""What copying does to the source: only ever opened for reading, nothing made beside it, no lock
+taken on it but SQLite's read locks, and those only by the strategies that say so."""
 
 import os
 import re
@@ -7,7 +8,7 @@ import sqlite3
 import subprocess
 import unittest
 
-from support import SQLBK, CliTest, main
+from support import SQLBK, CliTest, closing, digest, main
 
 STRACE = shutil.which("strace")
 # Everything that could make, change or lock a file by name or descriptor.
@@ -48,29 +49,40 @@ class Harmless(CliTest):
                              capture_output=True, env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"},
                              check=False)
         self.assertEqual(run.returncode, 0, run.stderr)
-        with sqlite3.connect(destination) as connection:
+        with closing(sqlite3.connect(destination)) as connection:
             self.assertEqual(connection.execute("SELECT x FROM t").fetchall(), [(1,)])
+        os.unlink(destination)
         with open(log, encoding="utf-8", errors="replace") as lines:
             return [line for line in lines if source in line]
 
+    def seen(self):
+        """Every file that only a write, a truncation or a replacement could change."""
+        return {name: (info.st_mtime_ns, info.st_ino, info.st_size)
+                for name in os.listdir(self.dir) for info in [os.stat(self.path(name))]}
+
     def check_untouched(self, mode, leave_wal, *options):
-        source = self.make(mode, leave_wal)
-        before = {name: (os.stat(self.path(name)).st_mtime_ns, os.stat(self.path(name)).st_ino)
-                  for name in os.listdir(self.dir)}
+        self.check_trace(self.make(mode, leave_wal), *options)
+
+    def check_trace(self, source, *options, takes_locks=False):
+        before = self.seen()
         lines = self.traced_copy(source, *options)
         self.assertTrue(any("openat" in line for line in lines), "the trace does not show the source")
+        locks = 0
         for line in lines:
             if "openat(" in line:
                 self.assertIn("O_RDONLY", line)
                 self.assertNotIn("O_CREAT", line)
             elif "fcntl(" in line:
                 # Asking who holds a lock takes none.
-                self.assertIsNone(re.search(r"F_(OFD_)?SETLKW?\b|F_SETLEASE", line), line)
+                if re.search(r"F_(OFD_)?SETLKW?\b|F_SETLEASE", line) is None:
+                    continue
+                locks += 1
+                self.assertTrue(takes_locks, line)
+                self.assertIsNotNone(re.search(r"F_OFD_SETLK, \{l_type=F_(RDLCK|UNLCK)", line), line)
             else:
                 self.fail("not a way to read: " + line)
-        after = {name: (os.stat(self.path(name)).st_mtime_ns, os.stat(self.path(name)).st_ino)
-                 for name in os.listdir(self.dir)}
-        self.assertEqual(before, after)
+        self.assertEqual(locks > 0, takes_locks)
+        self.assertEqual(before, self.seen())
 
     def test_rollback_mode(self):
         self.check_untouched("delete", False)
@@ -86,6 +98,53 @@ class Harmless(CliTest):
 
     def test_checks_and_steps_work_on_the_copy_only(self):
         self.check_untouched("wal", True, "--then", "journal_mode=wal,integrity_check")
+
+    # -- beside a live owner -----------------------------------------------------------------------
+
+    def own(self, mode, locking="NORMAL"):
+        """A database that a live owner has just committed to; its path."""
+        owner = self.owner()
+        owner.run(f"PRAGMA locking_mode={locking}", f"PRAGMA journal_mode={mode}",
+                  "CREATE TABLE t(x)", "INSERT INTO t VALUES(1)")
+        return self.path("app.db")
+
+    def test_without_a_lock_beside_an_exclusive_owner_in_wal_mode(self):
+        source = self.own("wal", "EXCLUSIVE")
+        for strategy in ("follow", "retry-verify", "auto"):
+            with self.subTest(strategy):
+                self.check_trace(source, "--strategy", strategy)
+
+    def test_without_a_lock_beside_an_exclusive_owner_in_rollback_mode(self):
+        for mode in ("truncate", "persist"):
+            source = self.own(mode, "EXCLUSIVE")
+            for strategy in ("retry-verify", "auto"):
+                with self.subTest(f"{mode} {strategy}"):
+                    self.check_trace(source, "--strategy", strategy)
+            for name in os.listdir(self.dir):
+                os.unlink(self.path(name))
+
+    def test_without_a_lock_beside_an_owner_that_lets_others_in(self):
+        source = self.own("wal")
+        for strategy in ("follow", "retry-verify", "plain"):
+            with self.subTest(strategy):
+                self.check_trace(source, "--strategy", strategy)
+
+    def test_locks_for_reading_only(self):
+        for mode in ("wal", "delete"):
+            source = self.own(mode)
+            with self.subTest(mode):
+                self.check_trace(source, "--strategy", "lock", takes_locks=True)
+            for name in os.listdir(self.dir):
+                os.unlink(self.path(name))
+
+    def test_snapshot_neither_checkpoints_nor_leaves_a_file(self):
+        source = self.own("wal")
+        before = self.seen()
+        wal = digest(source + "-wal")
+        self.copy("--strategy", "snapshot", source, os.path.join(self.private, "copy.db"))
+        # SQLite's readers leave their marks in the -shm.
+        self.assertEqual({**before, "app.db-shm": None}, {**self.seen(), "app.db-shm": None})
+        self.assertEqual(wal, digest(source + "-wal"))
 
 
 if __name__ == "__main__":

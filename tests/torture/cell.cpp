@@ -1,13 +1,17 @@
 #include "cell.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <fstream>
 #include <iostream>
+#include <thread>
 
 #include "sqlbk/checkpoint/builtin.hpp"
 #include "sqlbk/copy/builtin.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/pipeline.hpp"
+#include "sqlbk/format/wal.hpp"
 
 namespace sqlbk::torture {
 namespace {
@@ -21,6 +25,16 @@ Enum parse_enum(const std::string& text, const std::string& option) {
   return *value;
 }
 
+// nullopt: there is no whole WAL header at this moment.
+std::optional<std::uint32_t> wal_salt1(const std::string& source) {
+  std::array<char, format::kWalHeaderSizeBytes> bytes{};
+  std::ifstream file(source + "-wal", std::ios::binary);
+  if (!file.read(bytes.data(), bytes.size())) return std::nullopt;
+  const format::ParsedWalHeader header = format::parse_wal_header(std::as_bytes(std::span(bytes)));
+  if (!header) return std::nullopt;
+  return header->salt.salt1;
+}
+
 }  // namespace
 
 std::string Cell::name() const {
@@ -31,6 +45,8 @@ std::string Cell::name() const {
     text += " checkpoint=" + std::string(kit::to_string(checkpoint));
   }
   if (savepoints) text += " savepoints";
+  if (vary_rows) text += " varying";
+  if (holding) text += " holding";
   return text + " size=" + std::to_string(size_mb) + "MiB";
 }
 
@@ -49,6 +65,12 @@ std::vector<kit::WriterProcess> start_owners(const Cell& cell, const std::string
     options.transaction.savepoints = cell.savepoints;
     options.transaction.rollbacks = cell.rollbacks;
     if (cell.cache_pages) options.cache_pages = *cell.cache_pages;
+    if (cell.holding) {
+      options.cache_pages = 10;
+      options.transaction.rows = 100;
+      options.transactions = 20;
+      options.after_last = kit::AfterLast::hold;
+    }
     owners.emplace_back(options);
   }
   if (cell.checkpoint != kit::CheckpointMode::none) {
@@ -61,6 +83,30 @@ std::vector<kit::WriterProcess> start_owners(const Cell& cell, const std::string
     owners.emplace_back(options);
   }
   return owners;
+}
+
+void warm_up(const Cell& cell, const std::string& source,
+             std::span<const kit::WriterProcess> writers) {
+  constexpr auto kPatience = std::chrono::minutes(2);
+  if (cell.holding) {
+    for (const kit::WriterProcess& writer : writers) {
+      writer.wait_for_state(kit::WriterState::holding, kPatience);
+    }
+  }
+  if (cell.warm_up_resets == 0) return;
+  const auto give_up = std::chrono::steady_clock::now() + kPatience;
+  std::optional<std::uint32_t> first;
+  while (true) {
+    // salt-1 counts the resets.
+    if (const std::optional<std::uint32_t> salt1 = wal_salt1(source)) {
+      if (!first) first = salt1;
+      if (*salt1 - *first >= cell.warm_up_resets) return;
+    }
+    if (std::chrono::steady_clock::now() > give_up) {
+      throw Error(Errc::deadline_exceeded, "the WAL of '" + source + "' is not reset");
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
 }
 
 Report copy_once(const Cell& cell, const Registry& registry, const std::string& source,
@@ -111,11 +157,13 @@ std::optional<Cell> parse_cell(int argc, char** argv, const std::string& title,
     ("savepoints", po::bool_switch(&cell.savepoints), "partial rollbacks: frames without checksums")
     ("rollbacks", po::bool_switch(&cell.rollbacks), "every fourth transaction is rolled back")
     ("cache-pages", po::value<unsigned>(), "of a writer; few make it spill")
+    ("warm-up-resets", po::value(&cell.warm_up_resets), "of the WAL before the first copy")
+    ("holding", po::bool_switch(&cell.holding), "writers stop for good inside a spilled transaction")
     ("copies", po::value(&cell.copies), "at most")
     ("seconds", po::value(&cell.seconds), "at most; 0: no limit")
     ("timeout-ms", po::value(&cell.timeout_ms), "deadline of one copy")
     ("seed", po::value(&cell.seed), "of everything random")
-    ("may-refuse", po::bool_switch(&cell.may_refuse), "refused copies are no failure")
+    ("good-percent", po::value(&cell.good_percent), "so many copies must succeed; bad ones never may")
     ("keep", po::value(&cell.keep), "directory for bad copies")
     ("directory", po::value(&cell.directory), "where to work (default: $TMPDIR)");
   // clang-format on

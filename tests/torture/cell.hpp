@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,11 +31,13 @@ struct Cell {
   bool savepoints = false;
   bool rollbacks = false;
   std::optional<unsigned> cache_pages;
+  unsigned warm_up_resets = 0;  // of the WAL, before the first copy
+  bool holding = false;         // writers stop for good inside a transaction that has spilled
   unsigned copies = 50;
   double seconds = 0;       // 0: no limit but the copies
   unsigned timeout_ms = 0;  // of one copy; 0: adaptive
   std::uint64_t seed = 1;
-  bool may_refuse = false;
+  unsigned good_percent = 100;  // fewer good copies are a failure; the rest may be refused
   std::string keep;
   std::string directory;
 
@@ -43,6 +46,10 @@ struct Cell {
 
 // The writers, then the checkpointer if the cell has one.
 std::vector<kit::WriterProcess> start_owners(const Cell& cell, const std::string& source);
+
+// Until the WAL was reset so often, or the writers hold. Throws Error after two minutes.
+void warm_up(const Cell& cell, const std::string& source,
+             std::span<const kit::WriterProcess> writers);
 
 // Copies as the cell says. Throws Error where there is no copy.
 Report copy_once(const Cell& cell, const Registry& registry, const std::string& source,

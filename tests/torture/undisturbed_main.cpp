@@ -78,26 +78,20 @@ Window measure(std::span<const kit::WriterProcess> writers, double seconds,
   return window;
 }
 
-int run(int argc, char** argv) {
-  unsigned pairs = 5;
-  po::options_description more;
-  more.add_options()("pairs", po::value(&pairs), "of a time with copies and one with cp");
-  const std::optional<Cell> cell =
-      parse_cell(argc, argv, "undisturbed: what the writers notice of copies, beside cp", more);
-  if (!cell) return 0;
-  const double seconds = cell->seconds > 0 ? cell->seconds : 20;
-  const Registry registry = full_registry();
-  const kit::TemporaryDirectory directory(cell->directory);
+enum class Tool { sqlbk, cp };
+
+// A database and owners of its own for each window: the WAL of saturating writers grows without
+// bound, and the second of two windows would have the larger one to copy.
+Window run_window(const Cell& cell, const Registry& registry, double seconds, Tool tool) {
+  const kit::TemporaryDirectory directory(cell.directory);
   const std::string source = directory.file("source.db");
   kit::create_database(
-      source, {.size_mb = cell->size_mb, .seed = cell->seed, .journal_mode = cell->journal_mode});
-  std::vector<kit::WriterProcess> owners = start_owners(*cell, source);
-  const std::span<const kit::WriterProcess> writers(owners.data(), cell->writers);
-
+      source, {.size_mb = cell.size_mb, .seed = cell.seed, .journal_mode = cell.journal_mode});
+  std::vector<kit::WriterProcess> owners = start_owners(cell, source);
   const auto copy = [&] {
     const std::string destination = directory.file("copy.db");
     try {
-      static_cast<void>(copy_once(*cell, registry, source, destination));
+      static_cast<void>(copy_once(cell, registry, source, destination));
     } catch (const Error& error) {
       std::cerr << error.what() << '\n';
       return false;
@@ -109,15 +103,31 @@ int run(int argc, char** argv) {
     run_cp(source + "-wal", directory.file("cp.db-wal"));
     return true;
   };
+  const std::span<const kit::WriterProcess> writers(owners.data(), cell.writers);
+  const Window window =
+      tool == Tool::sqlbk ? measure(writers, seconds, copy) : measure(writers, seconds, cp);
+  for (kit::WriterProcess& owner : owners) static_cast<void>(owner.stop());
+  return window;
+}
+
+int run(int argc, char** argv) {
+  unsigned pairs = 5;
+  po::options_description more;
+  more.add_options()("pairs", po::value(&pairs), "of a time with copies and one with cp");
+  const std::optional<Cell> cell =
+      parse_cell(argc, argv, "undisturbed: what the writers notice of copies, beside cp", more);
+  if (!cell) return 0;
+  const double seconds = cell->seconds > 0 ? cell->seconds : 20;
+  const Registry registry = full_registry();
   std::vector<double> ratios;
-  double worst_copy = 0;
-  double worst_cp = 0;
+  std::vector<double> stalls;
+  std::vector<double> cp_stalls;
   for (unsigned i = 0; i < pairs; ++i) {
-    const Window with_copies = measure(writers, seconds, copy);
-    const Window with_cp = measure(writers, seconds, cp);
+    const Window with_copies = run_window(*cell, registry, seconds, Tool::sqlbk);
+    const Window with_cp = run_window(*cell, registry, seconds, Tool::cp);
     ratios.push_back(with_copies.commits_per_second / with_cp.commits_per_second);
-    worst_copy = std::max(worst_copy, with_copies.worst_stall_ms);
-    worst_cp = std::max(worst_cp, with_cp.worst_stall_ms);
+    stalls.push_back(with_copies.worst_stall_ms);
+    cp_stalls.push_back(with_cp.worst_stall_ms);
     std::printf(
         "  %u copies (%u refused) %.0f commits/s, worst stall %.1f ms; %u cp %.0f commits/s, "
         "worst stall %.1f ms; ratio %.3f\n",
@@ -126,9 +136,9 @@ int run(int argc, char** argv) {
         with_cp.worst_stall_ms, ratios.back());
     static_cast<void>(std::fflush(stdout));
   }
-  for (kit::WriterProcess& owner : owners) static_cast<void>(owner.stop());
   std::printf("%s: median ratio %.3f; worst stall %.1f ms with copies, %.1f ms with cp\n",
-              cell->name().c_str(), median(ratios), worst_copy, worst_cp);
+              cell->name().c_str(), median(ratios), std::ranges::max(stalls),
+              std::ranges::max(cp_stalls));
   return 0;
 }
 

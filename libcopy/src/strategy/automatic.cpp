@@ -1,10 +1,14 @@
 #include "automatic.hpp"
 
 #include <map>
+#include <thread>
 #include <utility>
 
 #include "../mover/movers.hpp"
 #include "bare.hpp"
+#include "follow.hpp"
+#include "lock.hpp"
+#include "retry_verify.hpp"
 #include "snapshot.hpp"
 #include "sqlbk/core/error.hpp"
 
@@ -16,7 +20,8 @@ using namespace std::chrono_literals;
 // Another strategy, or a later try, may still succeed after these.
 bool is_worth_another_try(Errc code) {
   return code == Errc::source_changed || code == Errc::source_busy || code == Errc::unsuitable ||
-         code == Errc::lock_budget_exceeded || code == Errc::frames_without_checksum;
+         code == Errc::lock_budget_exceeded || code == Errc::frames_without_checksum ||
+         code == Errc::deadline_exceeded;
 }
 
 // Why the tries of a run failed, each kind once: "source_changed (3 times)".
@@ -24,7 +29,8 @@ class Failures {
  public:
   void add(const Error& error) {
     ++counts_[error.code()];
-    last_ = error;
+    // That the time was over says less than what it was spent on.
+    if (!last_ || error.code() != Errc::deadline_exceeded) last_ = error;
   }
   unsigned count(Errc code) const {
     const auto found = counts_.find(code);
@@ -54,7 +60,8 @@ class AutomaticStrategy final : public CopyStrategy {
  public:
   std::string_view name() const noexcept override { return "auto"; }
   std::string_view summary() const noexcept override {
-    return "looks at the source and chooses: a bare mover at rest, snapshot under a live owner";
+    return "looks at the source and chooses: a bare mover at rest, locks where they hold nobody "
+           "up, else a proof without a lock";
   }
   StrategyTraits traits() const noexcept override {
     return {.takes_locks = true,
@@ -77,29 +84,30 @@ class AutomaticStrategy final : public CopyStrategy {
   }
 
   void copy(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) override {
-    const unsigned rounds = std::max(1U, context.options.copy_retry);
-    const bool strict = std::exchange(context.options.strict, true);
+    const CopyOptions asked = context.options;
+    const unsigned rounds = std::max(1U, asked.copy_retry);
+    context.options.strict = true;
     Failures failures;
     for (unsigned round = 1; round <= rounds; ++round) {
       files.refresh(SourceFile::main);
       const SourceFacts facts = probe_source(files);
       require_copyable(facts, false);
-      for (const Choice& choice : choose(facts)) {
+      for (const Choice& choice : choose(facts, asked.form)) {
+        // Who has made its owner wait as long as it may does not do it again.
+        if (choice.strategy->traits().takes_locks && failures.count(Errc::lock_budget_exceeded)) {
+          continue;
+        }
         if (try_one(choice, files, target, context, report, failures)) return;
+        if (context.deadline.has_passed()) break;
       }
       context.deadline.first_pass_done();
+      if (context.deadline.has_passed()) break;
       // Nobody is there who could turn such frames into something else.
       if (facts.at_rest() && failures.count(Errc::frames_without_checksum) >= 3) break;
-      try {
-        context.sleep_for(10ms);
-      } catch (const Error& error) {
-        if (error.code() != Errc::deadline_exceeded) throw;
-        failures.add(error);
-        break;
-      }
+      std::this_thread::sleep_for(10ms);
     }
-    if (strict) failures.raise(files.given_path(), report.attempts);
-    context.options.strict = false;
+    if (asked.strict) failures.raise(files.given_path(), report.attempts);
+    context.options = asked;
     context.deadline = Deadline::never();
     target.image().discard();
     bare_->copy(files, target, context, report);
@@ -109,38 +117,75 @@ class AutomaticStrategy final : public CopyStrategy {
   struct Choice {
     CopyStrategy* strategy;
     std::string reason;
+    unsigned tries;  // of one without a lock, in a row
   };
+  using Choices = std::vector<Choice>;
 
-  std::vector<Choice> choose(const SourceFacts& facts) const {
-    const Choice quiet{bare_.get(), ""};
-    const Choice locked{snapshot_.get(), ""};
-    const auto because = [](Choice choice, std::string reason) {
-      choice.reason = std::move(reason);
-      return choice;
-    };
+  // In this order until one succeeds; docs/strategies.md has the table.
+  Choices choose(const SourceFacts& facts, ImageForm form = ImageForm::folded) const {
+    Choices choices;
     if (facts.at_rest()) {
-      std::vector<Choice> choices{
-          because(quiet, facts.has_hot_journal()
-                             ? "its owner is gone and left a hot journal, which is rolled back on "
-                               "the copy"
-                             : "nobody holds a lock on it, so nothing but a quiet copy is needed")};
-      if (snapshot_->probe(facts).suitable) {
-        choices.push_back(because(locked, "somebody writes after all"));
-      }
-      return choices;
+      choose_at_rest(facts, choices);
+    } else if (!facts.uses_wal()) {
+      choose_in_rollback_mode(facts, choices);
+    } else if (facts.locks.exclusive || !facts.locks.dms) {
+      choose_beside_the_wal("its owner keeps everybody out (EXCLUSIVE locking mode)", facts, form,
+                            choices);
+    } else {
+      choose_in_wal_mode(facts, form, choices);
     }
-    const Suitability answer = snapshot_->probe(facts);
-    if (!answer.suitable || facts.locks.exclusive) {
-      std::vector<Choice> choices{because(
-          quiet, answer.suitable ? "a writer holds it exclusively at this moment" : answer.reason)};
-      if (answer.suitable) choices.push_back(because(locked, "the writer may let go"));
-      return choices;
+    return choices;
+  }
+
+  void choose_at_rest(const SourceFacts& facts, Choices& choices) const {
+    choices.push_back({bare_.get(),
+                       facts.has_hot_journal()
+                           ? "its owner is gone and left a hot journal, which is rolled back on "
+                             "the copy"
+                           : "nobody holds a lock on it, so nothing but a quiet copy is needed",
+                       1});
+    if (facts.uses_wal()) return;
+    choices.push_back({retry_verify_.get(), "somebody writes after all", kTries});
+    add_if_suitable(lock_.get(), "somebody writes too often for a copy without a lock", facts,
+                    choices);
+  }
+
+  // Without a lock first: nothing makes an owner in rollback mode wait, or see SQLITE_BUSY.
+  void choose_in_rollback_mode(const SourceFacts& facts, Choices& choices) const {
+    choices.push_back({retry_verify_.get(),
+                       facts.locks.exclusive
+                           ? "a writer holds it exclusively, for now or for good"
+                           : "a live owner in rollback mode, which a lock would hold up",
+                       kTries});
+    if (facts.locks.exclusive) return;
+    const std::string within =
+        "the owner writes too often; it waits for our lock at most as long "
+        "as --lock-budget allows";
+    add_if_suitable(lock_.get(), within, facts, choices);
+    add_if_suitable(snapshot_.get(), within, facts, choices);
+  }
+
+  void choose_in_wal_mode(const SourceFacts& facts, ImageForm form, Choices& choices) const {
+    add_if_suitable(lock_.get(), "a live owner in WAL mode, which readers do not hold up", facts,
+                    choices);
+    add_if_suitable(snapshot_.get(), "where the locks cannot be taken without SQLite", facts,
+                    choices);
+    choose_beside_the_wal("the locks cannot be had", facts, form, choices);
+  }
+
+  void choose_beside_the_wal(const std::string& why, const SourceFacts& facts, ImageForm form,
+                             Choices& choices) const {
+    // What was followed is laid over main; there is no -wal to deliver.
+    if (form == ImageForm::folded && follow_->probe(facts).suitable) {
+      choices.push_back({follow_.get(), why, kTries});
     }
-    return {because(locked, facts.uses_wal()
-                                ? "a live owner in WAL mode, which readers do not hold up"
-                                : "a live owner in rollback mode, which waits for readers at most "
-                                  "as long as --lock-budget allows"),
-            because(quiet, "the owner may be quiet for the time of a copy")};
+    choices.push_back(
+        {retry_verify_.get(), choices.empty() ? why : "the WAL may not be reset meanwhile", 2});
+  }
+
+  static void add_if_suitable(CopyStrategy* strategy, std::string reason, const SourceFacts& facts,
+                              Choices& choices) {
+    if (strategy->probe(facts).suitable) choices.push_back({strategy, std::move(reason), 1});
   }
 
   // True: the copy is made.
@@ -148,6 +193,7 @@ class AutomaticStrategy final : public CopyStrategy {
                       RunContext& context, Report& report, Failures& failures) {
     report.decisions.push_back(std::string(choice.strategy->name()) + ": " + choice.reason);
     context.log(LogLevel::debug, "auto tries " + report.decisions.back());
+    context.options.copy_retry = choice.tries;
     try {
       choice.strategy->copy(files, target, context, report);
       return true;
@@ -161,8 +207,15 @@ class AutomaticStrategy final : public CopyStrategy {
     }
   }
 
+  // Few: what does not hold still for so many copies in a row needs another way.
+  static constexpr unsigned kTries = 5;
+
   std::unique_ptr<CopyStrategy> bare_ = make_bare_strategy("bare", best_movers());
+  std::unique_ptr<CopyStrategy> lock_ = make_lock_strategy("lock", best_movers());
   std::unique_ptr<CopyStrategy> snapshot_ = make_snapshot_strategy("snapshot", best_movers());
+  std::unique_ptr<CopyStrategy> follow_ = make_follow_strategy("follow", best_movers());
+  std::unique_ptr<CopyStrategy> retry_verify_ =
+      make_retry_verify_strategy("retry-verify", best_movers());
 };
 
 }  // namespace

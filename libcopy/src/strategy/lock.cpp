@@ -9,6 +9,7 @@
 #include "ofd_lock.hpp"
 #include "source_changed.hpp"
 #include "sqlbk/core/error.hpp"
+#include "wal_read_lock.hpp"
 
 namespace sqlbk::copy {
 namespace {
@@ -62,9 +63,9 @@ class LockStrategy final : public CopyStrategy {
                   "unable to lock " + quoted(files.given_path()) + ": " + answer.reason)
           .with_path(files.given_path());
     }
-    std::optional<OfdReadLock> read_lock;
+    std::optional<WalReadLock> read_lock;
     if (needs_wal_lock(facts)) {
-      read_lock.emplace(files, SourceFile::shm, format::kWalReadLock0Byte, 1);
+      read_lock.emplace(files, context);
       // An -shm that the path no longer names protects nothing.
       if (!files.is_current(SourceFile::main) || !files.is_current(SourceFile::shm)) {
         throw_changed(files, "its files were replaced");

@@ -42,12 +42,20 @@ void LockedCopy::copy_wal_mode(bool somebody_attached) {
   const WalStart start = read_wal_start(somebody_attached);
   const FileStat main_before = files_.stat(SourceFile::main);
   static_cast<void>(mover_.move_main());  // may be shortened under us; the WAL says its size
-  if (start.in_step) static_cast<void>(mover_.move_wal());
+  if (start.in_step) static_cast<void>(mover_.move_wal(wal_bytes_that_count(start)));
   if (start.in_step && wal_header_by_path(files_) == start.header) {
     take_wal(start);
   } else {
     take_main_alone(start, main_before);
   }
+}
+
+// What the index promised at the start: nothing that was backfilled into main since then is newer
+// than that, because of our read lock.
+std::uint64_t LockedCopy::wal_bytes_that_count(const WalStart& start) {
+  if (!start.index) return SourceMover::kWholeFile;
+  return format::wal_frame_offset(start.index->mx_frame + std::uint64_t{1},
+                                  parse(start.header)->page_size_bytes);
 }
 
 void LockedCopy::take_wal(const WalStart& start) {

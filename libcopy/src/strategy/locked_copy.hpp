@@ -35,6 +35,7 @@ class LockedCopy {
  private:
   struct WalStart;
   WalStart read_wal_start(bool somebody_attached);
+  static std::uint64_t wal_bytes_that_count(const WalStart& start);
   void take_wal(const WalStart& start);
   void take_main_alone(const WalStart& start, const FileStat& main_before);
 

@@ -1,5 +1,7 @@
 #include "source_mover.hpp"
 
+#include <algorithm>
+
 #include "../mover/compare.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
@@ -25,9 +27,9 @@ std::uint64_t SourceMover::move_main() {
   return moved.bytes;
 }
 
-std::uint64_t SourceMover::move_wal() {
+std::uint64_t SourceMover::move_wal(std::uint64_t most_bytes) {
   StagedImage& image = target_.image();
-  return move(SourceFile::wal, image.wal_fd(), image.wal_path());
+  return move(SourceFile::wal, image.wal_fd(), image.wal_path(), most_bytes);
 }
 
 std::uint64_t SourceMover::move_journal() {
@@ -35,20 +37,29 @@ std::uint64_t SourceMover::move_journal() {
   return move(SourceFile::journal, image.journal_fd(), image.journal_path());
 }
 
-std::uint64_t SourceMover::move(SourceFile file, int out_fd, const std::string& out_path) {
+std::uint64_t SourceMover::move(SourceFile file, int out_fd, const std::string& out_path,
+                                std::uint64_t most_bytes) {
   const std::string in_path = files_.path_of(file);
-  const MoveJob job{.in_fd = files_.fd_of(file),
-                    .in_path = in_path,
-                    .out_fd = out_fd,
-                    .out_path = out_path,
-                    .offset_bytes = 0,
-                    .length_bytes = files_.stat(file).size_bytes};
-  if (job.length_bytes == 0) return 0;
+  const std::uint64_t size_bytes = files_.stat(file).size_bytes;
+  MoveJob job{.in_fd = files_.fd_of(file),
+              .in_path = in_path,
+              .out_fd = out_fd,
+              .out_path = out_path,
+              .offset_bytes = 0,
+              .length_bytes = std::min(size_bytes, most_bytes)};
+  const std::uint64_t wanted_bytes = job.length_bytes;
+  if (wanted_bytes == 0) return 0;
   std::string tried;
   for (const std::unique_ptr<Mover>& mover : movers_) {
-    if (!mover->shares_extents()) target_.require_space(job.length_bytes);
-    const Moved moved = mover->move(job, context_);
+    // Blocks can be shared whole only; the rest is cut off again, which costs nothing.
+    job.length_bytes = mover->shares_extents() ? size_bytes : wanted_bytes;
+    if (!mover->shares_extents()) target_.require_space(wanted_bytes);
+    Moved moved = mover->move(job, context_);
     if (moved.outcome == MoveOutcome::done) {
+      if (moved.bytes > wanted_bytes) {
+        truncate_to(out_fd, wanted_bytes, out_path);
+        moved.bytes = wanted_bytes;
+      }
       if (mover_used_.empty()) mover_used_ = mover->name();
       if (file == SourceFile::main) shares_extents_ = mover->shares_extents();
       report_.moved_bytes += moved.bytes;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 
 #include "../mover/mover.hpp"
@@ -14,6 +15,8 @@ namespace sqlbk::copy {
 
 class SourceMover {
  public:
+  static constexpr std::uint64_t kWholeFile = std::numeric_limits<std::uint64_t>::max();
+
   SourceMover(const LiveFiles& files, StagedTarget& target, const MoverLadder& movers,
               RunContext& context, Report& report)
       : files_(files), target_(target), movers_(movers), context_(context), report_(report) {}
@@ -22,7 +25,8 @@ class SourceMover {
   // meanwhile. Throws unsuitable where no mover of the ladder works, no_space before the first
   // byte where it would not fit.
   std::uint64_t move_main();
-  std::uint64_t move_wal();
+  // Of the WAL at most so much: behind its last commit there may be gigabytes of older generations.
+  std::uint64_t move_wal(std::uint64_t most_bytes = kWholeFile);
   std::uint64_t move_journal();
 
   // The image's main holds a copy of an earlier round: write only what differs from it, unless
@@ -33,7 +37,8 @@ class SourceMover {
   const std::string& mover_used() const noexcept { return mover_used_; }
 
  private:
-  std::uint64_t move(SourceFile file, int out_fd, const std::string& out_path);
+  std::uint64_t move(SourceFile file, int out_fd, const std::string& out_path,
+                     std::uint64_t most_bytes = kWholeFile);
 
   const LiveFiles& files_;
   StagedTarget& target_;

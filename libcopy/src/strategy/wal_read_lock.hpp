@@ -1,0 +1,32 @@
+// The lock of a reader of the WAL, on the -shm of a live source, as walTryBeginRead() in wal.c
+// takes it. Private to libcopy.
+//
+// While it is held nobody backfills a frame into main that was not committed when it was taken:
+// docs/consistency.md, "lock".
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "ofd_lock.hpp"
+#include "sqlbk/core/run_context.hpp"
+
+namespace sqlbk::copy {
+
+class WalReadLock {
+ public:
+  // Throws source_busy where checkpointers do not let it in. REQUIRES: `files` has an -shm and
+  // outlives this.
+  WalReadLock(const LiveFiles& files, RunContext& context);
+
+  // READ_LOCK(0) to READ_LOCK(4).
+  unsigned number() const noexcept { return number_; }
+
+ private:
+  bool try_lock(const LiveFiles& files, unsigned number, std::optional<std::uint32_t> mark);
+
+  std::optional<OfdReadLock> lock_;
+  unsigned number_ = 0;
+};
+
+}  // namespace sqlbk::copy
