@@ -54,7 +54,8 @@ constexpr std::array kTable{
              "a program has the destination open, so that it cannot be replaced safely",
              "close the program that uses the destination"},
     ErrcInfo{Errc::not_a_database, "not_a_database", 6, "the source is not a SQLite database",
-             "check the path; an encrypted database does not look like a database either"},
+             "check the path; an encrypted database does not look like one either: --opaque copies "
+             "its bytes"},
     ErrcInfo{Errc::unsupported_database, "unsupported_database", 6,
              "the source is a SQLite database of a kind that sqlbk cannot copy safely",
              "copy it with the program that owns it"},

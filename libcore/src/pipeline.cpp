@@ -60,8 +60,26 @@ Error with_names(const Error& error, const std::string& source, const std::strin
 }
 
 // A proof cannot be had on a foreign file system; a bare copy that promises nothing may be.
-bool allows_foreign_file_system(const CopyRequest& request, const CopyStrategy& strategy) {
-  return !request.copy.strict && !strategy.traits().takes_locks;
+SourceAllowance allowance_of(const CopyRequest& request, const CopyStrategy& strategy) {
+  return {.foreign = !request.copy.strict && !strategy.traits().takes_locks,
+          .opaque = request.copy.opaque};
+}
+
+// An encrypted database is delivered as it lies there: its WAL cannot be folded, no header field
+// patched, and only bytes be moved.
+void require_no_content(CopyRequest& request, const CopyStrategy& strategy) {
+  if (strategy.traits().reads_content) {
+    throw Error(Errc::usage, "the strategy " + quoted(request.strategy) +
+                                 " reads the content of the source, which --opaque says is "
+                                 "encrypted")
+        .with_hint("auto, lock, retry-verify or a mover alone");
+  }
+  if (request.journal_mode == JournalMode::wal) {
+    throw Error(Errc::usage, "the journal mode of an encrypted copy cannot be set")
+        .with_hint("leave out --journal-mode, or --opaque");
+  }
+  request.copy.form = ImageForm::main_and_wal;
+  request.journal_mode = JournalMode::keep;
 }
 
 }  // namespace
@@ -103,6 +121,7 @@ Pipeline Pipeline::build(CopyRequest request, const Registry& registry) {
   if (request.source.empty()) throw Error(Errc::usage, "no source was given");
   if (request.destination.empty()) throw Error(Errc::usage, "no destination was given");
   pipeline.strategy_ = registry.strategy(request.strategy);
+  if (request.copy.opaque) require_no_content(request, *pipeline.strategy_);
   const bool wants_wal = request.copy.form == ImageForm::main_and_wal;
   if (wants_wal && !pipeline.strategy_->traits().can_deliver_wal) {
     throw Error(Errc::usage, "the strategy " + quoted(request.strategy) +
@@ -115,6 +134,12 @@ Pipeline Pipeline::build(CopyRequest request, const Registry& registry) {
   }
   for (const std::string& spec : request.steps) {
     pipeline.steps_.push_back(registry.step(spec));
+    if (request.copy.opaque && pipeline.steps_.back()->traits().reads_content) {
+      throw Error(Errc::usage,
+                  "the step " + quoted(spec) +
+                      " reads the content of the copy, which --opaque says is encrypted")
+          .with_hint("leave out the step, or --opaque");
+    }
   }
   pipeline.request_ = std::move(request);
   return pipeline;
@@ -140,7 +165,7 @@ void Pipeline::plan_here(RunContext& context, Report& report) {
   report.strategy_asked = request_.strategy;
   LiveFiles files(request_.source);
   const SourceFacts facts = probe_source(files);
-  require_copyable(facts, allows_foreign_file_system(request_, *strategy_));
+  require_copyable(facts, allowance_of(request_, *strategy_));
   check_destination(report.destination, facts, request_.target);
   report.decisions = strategy_->explain(facts);
   for (const auto& step : steps_) {
@@ -163,7 +188,7 @@ void Pipeline::run_here(RunContext& context, Report& report) {
   {
     const Stopwatch time(report.probe_time);
     facts = probe_source(files);
-    require_copyable(facts, allows_foreign_file_system(request_, *strategy_));
+    require_copyable(facts, allowance_of(request_, *strategy_));
   }
   StagedTarget target(report.destination, facts, request_.target);
   {

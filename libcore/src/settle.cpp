@@ -54,12 +54,33 @@ void fold(StagedImage& image, RunContext& context) {
   image.folded = true;
 }
 
+// Bytes only: the committed prefix of the WAL stays beside main.
+void settle_opaque(StagedImage& image, Report& report) {
+  if (image.wal_prefix && image.wal_prefix->vouched_by_index) {
+    throw Error(Errc::frames_without_checksum,
+                "unable to copy " + quoted(report.source) +
+                    " as it is: its WAL has frames without checksums, which a copy would lose")
+        .with_path(report.source);
+  }
+  if (image.wal_prefix && image.wal_prefix->frames != 0) {
+    report.page_size_bytes = image.wal_prefix->header.page_size_bytes;
+    trim_wal(image);
+  } else if (image.has_wal()) {
+    image.discard_wal();
+  }
+  image.close_files();
+}
+
 }  // namespace
 
 void settle_image(StagedImage& image, const CopyRequest& request, RunContext& context,
                   Report& report) {
   if (image.has_journal()) roll_back_journal(image, context);
   // One without a commit is no part of the state: main alone is, and is cut to its size.
+  if (request.copy.opaque) {
+    settle_opaque(image, report);
+    return;
+  }
   const bool keep_wal = request.copy.form == ImageForm::main_and_wal && image.wal_prefix &&
                         image.wal_prefix->frames != 0;
   if (keep_wal && image.wal_prefix->vouched_by_index) {

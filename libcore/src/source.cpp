@@ -52,13 +52,26 @@ void refuse_bad_header(const SourceFacts& facts) {
   }
 }
 
+void refuse_unknown_wal_version(const SourceFacts& facts) {
+  if (facts.wal_header.issue != format::WalHeaderIssue::bad_version) return;
+  throw refusal(Errc::unsupported_database, facts,
+                "the -wal beside it has an unknown format version");
+}
+
+// Of an encrypted database nothing but its size can be judged.
+void refuse_odd_size(const SourceFacts& facts) {
+  constexpr std::uint64_t kLeastPageSizeBytes = 512;
+  const std::uint64_t unit_bytes =
+      facts.wal_header ? facts.wal_header->page_size_bytes : kLeastPageSizeBytes;
+  if (facts.main.size_bytes % unit_bytes == 0) return;
+  throw refusal(Errc::not_a_database, facts,
+                "not an encrypted SQLite database: its size, " +
+                    std::to_string(facts.main.size_bytes) + " bytes, is no multiple of " +
+                    std::to_string(unit_bytes));
+}
+
 void refuse_mismatched_wal(const SourceFacts& facts) {
-  using format::WalHeaderIssue;
-  if (facts.wal_header.issue == WalHeaderIssue::bad_version) {
-    throw refusal(Errc::unsupported_database, facts,
-                  "the -wal beside it has an unknown format version");
-  }
-  if (!facts.wal_header || facts.is_empty()) return;
+  if (!facts.wal_header) return;
   if (facts.wal_header->page_size_bytes != facts.header->page_size_bytes) {
     throw refusal(Errc::unsupported_database, facts,
                   "the -wal beside it has pages of " +
@@ -136,8 +149,8 @@ SourceFacts probe_source(LiveFiles& files) {
   return facts;
 }
 
-void require_copyable(const SourceFacts& facts, bool allow_foreign) {
-  if (facts.file_system.kind == FileSystemKind::foreign && !allow_foreign) {
+void require_copyable(const SourceFacts& facts, const SourceAllowance& allowance) {
+  if (facts.file_system.kind == FileSystemKind::foreign && !allowance.foreign) {
     throw refusal(
         Errc::unsupported_file_system, facts,
         "it lies on " + facts.file_system.name + ", where another kernel may write it unseen")
@@ -161,8 +174,13 @@ void require_copyable(const SourceFacts& facts, bool allow_foreign) {
         .with_hint(
             "the WAL may be all that is left: copy both files away before anything opens them");
   }
-  if (!facts.is_empty()) refuse_bad_header(facts);
-  refuse_mismatched_wal(facts);
+  refuse_unknown_wal_version(facts);
+  if (allowance.opaque) {
+    refuse_odd_size(facts);
+  } else if (!facts.is_empty()) {
+    refuse_bad_header(facts);
+    refuse_mismatched_wal(facts);
+  }
 }
 
 }  // namespace sqlbk

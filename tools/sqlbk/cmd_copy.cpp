@@ -63,6 +63,7 @@ po::options_description copy_options() {
     ("lock-budget", po::value<std::string>()->value_name("DURATION"),
      "longest that an owner who is waiting may be kept waiting by a lock of ours (default: 1s)")
     ("keep-wal", "deliver main and -wal unmerged")
+    ("opaque", "an encrypted database: copy its bytes, main and -wal unmerged")
     ("preserve", "keep owner, times and extended attributes of the source, too")
     ("plugin", po::value<std::vector<std::string>>()->composing()->value_name("FILE"),
      "load movers and post-steps from this shared library; repeatable; see docs/plugins.md")
@@ -156,7 +157,16 @@ void apply_form(const po::variables_map& given, CopyRequest& request) {
   if (keep && given.count("wal-checkpoint") != 0) {
     throw Error(Errc::usage, "--wal-checkpoint and --keep-wal contradict each other");
   }
-  const bool unmerged = keep || !fold;
+  const bool opaque = given.count("opaque") != 0;
+  if (opaque && given.count("wal-checkpoint") != 0) {
+    throw Error(Errc::usage, "--wal-checkpoint needs to read what --opaque says is encrypted");
+  }
+  if (opaque && given.count("journal-mode") != 0 &&
+      given["journal-mode"].as<std::string>() != "keep") {
+    throw Error(Errc::usage,
+                "--journal-mode writes into the header, which --opaque says is encrypted");
+  }
+  const bool unmerged = keep || !fold || opaque;
   if (unmerged) {
     request.copy.form = ImageForm::main_and_wal;
     request.journal_mode = JournalMode::keep;
@@ -215,6 +225,7 @@ CopyCommand interpret(const po::variables_map& given) {
   }
   if (given.count("tempdir") != 0) request.target.tempdir = given["tempdir"].as<std::string>();
   request.target.force = given.count("force") != 0;
+  request.copy.opaque = given.count("opaque") != 0;
   request.target.preserve = given.count("preserve") != 0;
   if (given.count("copy-retry") != 0) {
     request.copy.copy_retry = parse_retry(given["copy-retry"].as<std::string>());

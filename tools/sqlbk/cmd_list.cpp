@@ -42,6 +42,7 @@ nlohmann::json list_as_json(const Registry& registry, const std::vector<Plugin>&
                           {"takes_locks", traits.takes_locks},
                           {"opens_with_sqlite", traits.opens_with_sqlite},
                           {"handles_live_writer", traits.handles_live_writer},
+                          {"reads_content", traits.reads_content},
                           {"can_deliver_wal", traits.can_deliver_wal}});
   }
   nlohmann::json steps = nlohmann::json::array();

@@ -91,7 +91,7 @@ class AutomaticStrategy final : public CopyStrategy {
     for (unsigned round = 1; round <= rounds; ++round) {
       files.refresh(SourceFile::main);
       const SourceFacts facts = probe_source(files);
-      require_copyable(facts, false);
+      require_copyable(facts, {.opaque = context.options.opaque});
       for (const Choice& choice : choose(facts, asked.form)) {
         // Who has made its owner wait as long as it may does not do it again.
         if (choice.strategy->traits().takes_locks && failures.count(Errc::lock_budget_exceeded)) {

@@ -71,7 +71,7 @@ class FollowStrategy final : public CopyStrategy {
     return "no lock: copies main while following the WAL, across resets, and lays the commits over "
            "it";
   }
-  StrategyTraits traits() const noexcept override { return {}; }
+  StrategyTraits traits() const noexcept override { return {.reads_content = true}; }
 
   Suitability probe(const SourceFacts& facts) const override {
     if (!facts.wal_header) return Suitability::no("it has no WAL with a valid header to follow");
@@ -103,7 +103,7 @@ class FollowStrategy final : public CopyStrategy {
   void copy_once(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) {
     files.refresh(SourceFile::main);
     const SourceFacts facts = probe_source(files);
-    require_copyable(facts, false);
+    require_copyable(facts, {.opaque = context.options.opaque});
     const Suitability answer = probe(facts);
     if (!answer.suitable) {
       throw Error(Errc::unsuitable,

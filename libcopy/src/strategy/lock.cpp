@@ -56,7 +56,7 @@ class LockStrategy final : public CopyStrategy {
     const SharedLock shared(files);
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
     const SourceFacts facts = probe_source(files);
-    require_copyable(facts, false);
+    require_copyable(facts, {.opaque = context.options.opaque});
     const Suitability answer = probe(facts);
     if (!answer.suitable) {
       throw Error(Errc::unsuitable,

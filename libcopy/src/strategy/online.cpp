@@ -75,7 +75,10 @@ class OnlineStrategy final : public CopyStrategy {
     return "SQLite's backup API under one read transaction, straight from the live source";
   }
   StrategyTraits traits() const noexcept override {
-    return {.takes_locks = true, .opens_with_sqlite = true, .handles_live_writer = true};
+    return {.takes_locks = true,
+            .opens_with_sqlite = true,
+            .handles_live_writer = true,
+            .reads_content = true};
   }
 
   Suitability probe(const SourceFacts& facts) const override {
@@ -102,7 +105,7 @@ class OnlineStrategy final : public CopyStrategy {
   static void copy_at_rest(LiveFiles& files, StagedTarget& target, RunContext& context,
                            Report& report) {
     QuietProof proof(files, context);
-    require_copyable(proof.facts(), false);
+    require_copyable(proof.facts());
     if (!is_readable_as_immutable(proof.facts())) throw_changed(files, "somebody opened it");
     SourceConnection connection(files.main_path(), sqlite::OpenMode::immutable, context);
     back_up(files, connection, target, context, report);

@@ -21,6 +21,9 @@ Suitability may_roll_back(const SourceFacts& facts) {
         "its hot journal belongs to a transaction over several databases, which only SQLite can "
         "settle in place");
   }
+  if (!facts.header && !facts.is_empty() && facts.has_hot_journal()) {
+    return Suitability::no("it is encrypted and has a hot journal, which cannot be rolled back");
+  }
   return {};
 }
 
@@ -28,7 +31,7 @@ void copy_quietly(LiveFiles& files, StagedTarget& target, SourceMover& mover, Ru
                   Report& report) {
   QuietProof proof(files, context);
   const SourceFacts& facts = proof.facts();
-  require_copyable(facts, false);
+  require_copyable(facts, {.opaque = context.options.opaque});
   const Suitability answer = may_roll_back(facts);
   if (!answer.suitable) {
     throw Error(Errc::unsuitable,
@@ -37,6 +40,7 @@ void copy_quietly(LiveFiles& files, StagedTarget& target, SourceMover& mover, Ru
         .with_hint("open it once with the program that owns it, or with the sqlite3 shell");
   }
   const bool hot = facts.journal_state == format::JournalState::active;
+  if (hot && context.options.opaque) throw_changed(files, "its journal is active");
   require_whole(mover.move_main(), facts.main, files, SourceFile::main);
   // Between main and WAL: what the index promises now is in main or in the WAL that follows.
   const LiveIndex index = read_live_wal_index(files);

@@ -119,7 +119,10 @@ void QuietProof::check_locks() {
   // A WAL connection always has a -wal file. Where there is none beside this name, it is beside
   // another one (a hard link, a file that was moved while open), with commits that we cannot see.
   const bool has_wal = files_.stat_by_path(SourceFile::wal).has_value();
-  if (!has_wal && (locks.shared || locks.dms) && facts_.header && facts_.header->says_wal()) {
+  // What an encrypted header says cannot be known; a wal-index in use says it as well.
+  const bool is_wal_owner = facts_.header ? facts_.header->says_wal() && (locks.shared || locks.dms)
+                                          : locks.dms.has_value();
+  if (!has_wal && is_wal_owner) {
     throw Error(Errc::source_busy,
                 "unable to prove a copy of " + quoted(files_.given_path()) +
                     " complete: it is in WAL mode and somebody has it open, but there is no -wal "

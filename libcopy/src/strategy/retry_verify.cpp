@@ -74,7 +74,7 @@ class RetryVerifyStrategy final : public CopyStrategy {
   static void copy_beside_wal(LiveFiles& files, StagedTarget& target, SourceMover& mover,
                               const WalHeaderBytes& start, RunContext& context, Report& report) {
     const SourceFacts facts = probe_source(files);
-    require_copyable(facts, false);
+    require_copyable(facts, {.opaque = context.options.opaque});
     if (facts.journal_state == format::JournalState::active) {
       throw_changed(files, "it has an active journal beside its WAL");
     }

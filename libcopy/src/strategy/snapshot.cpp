@@ -25,6 +25,7 @@ class SnapshotStrategy final : public CopyStrategy {
     return {.takes_locks = true,
             .opens_with_sqlite = true,
             .handles_live_writer = true,
+            .reads_content = true,
             .can_deliver_wal = true};
   }
 

@@ -12,7 +12,7 @@ SourceConnection::SourceConnection(LiveFiles& files, RunContext& context)
   files.refresh(SourceFile::main);
   guard_.emplace(files);
   facts_ = probe_source(files);
-  require_copyable(facts_, false);
+  require_copyable(facts_);
   const Suitability answer = may_connect(facts_);
   if (!answer.suitable) {
     throw Error(Errc::unsuitable,
@@ -80,6 +80,9 @@ void SourceConnection::use(const std::function<void(sqlite::Connection&)>& work)
 }
 
 Suitability may_connect(const SourceFacts& facts) {
+  if (!facts.header && !facts.is_empty()) {
+    return Suitability::no("SQLite cannot read it: it is encrypted, or no database");
+  }
   if (facts.uses_wal()) {
     if (!facts.locks.dms) {
       return Suitability::no(

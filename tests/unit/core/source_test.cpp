@@ -32,7 +32,7 @@ class SourceTest : public testing::Test {
     return probe_source(files);
   }
   std::optional<Errc> refusal() const {
-    return code_of([&] { require_copyable(facts(), false); });
+    return code_of([&] { require_copyable(facts()); });
   }
   void change_byte(const std::string& path, std::size_t offset, unsigned value) const {
     Buffer bytes = test::read_file(path);
@@ -311,7 +311,7 @@ TEST_F(SourceWithWal, AWalOfAnotherPageSizeIsRefused) {
   header.page_size_bytes = 8192;
   const auto bytes = format::encode_wal_header(header);
   test::write_file(path_ + "-wal", bytes);
-  const auto error = test::error_of([&] { require_copyable(facts(), false); });
+  const auto error = test::error_of([&] { require_copyable(facts()); });
   ASSERT_TRUE(error);
   EXPECT_EQ(error->code(), Errc::unsupported_database);
   EXPECT_EQ(error->path(), path_);
@@ -377,13 +377,13 @@ TEST_F(SourceTest, ForeignFileSystemsAreRefusedUnlessAllowed) {
   SourceFacts found = facts();
   found.file_system = file_system_of_magic(0x6969);
   ASSERT_EQ(found.file_system.kind, FileSystemKind::foreign);
-  const auto error = test::error_of([&] { require_copyable(found, false); });
+  const auto error = test::error_of([&] { require_copyable(found); });
   ASSERT_TRUE(error);
   EXPECT_EQ(error->code(), Errc::unsupported_file_system);
   EXPECT_NE(std::string(error->what()).find("nfs"), std::string::npos);
-  EXPECT_EQ(code_of([&] { require_copyable(found, true); }), std::nullopt);
+  EXPECT_EQ(code_of([&] { require_copyable(found, {.foreign = true}); }), std::nullopt);
   found.file_system = file_system_of_magic(0x794c7630);
-  EXPECT_EQ(code_of([&] { require_copyable(found, false); }), std::nullopt) << "overlayfs is local";
+  EXPECT_EQ(code_of([&] { require_copyable(found); }), std::nullopt) << "overlayfs is local";
 }
 
 }  // namespace

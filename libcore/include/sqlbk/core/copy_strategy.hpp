@@ -20,6 +20,7 @@ struct StrategyTraits {
   bool takes_locks = false;          // SQLite's read locks on the source
   bool opens_with_sqlite = false;    // a SQLite connection to the source
   bool handles_live_writer = false;  // a copy succeeds while others write
+  bool reads_content = false;        // needs to understand pages: refused for encrypted databases
   bool can_deliver_wal = false;      // main and -wal unmerged
   bool is_mover = false;             // a mover alone, without a promise about live sources
 };

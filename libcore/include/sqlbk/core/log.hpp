@@ -1,4 +1,5 @@
-// Where a run says what it does. Thread-safety: a sink is called on the thread that started the run.
+// Where a run says what it does. Thread-safety: a sink is called on the thread that started the
+// run.
 #pragma once
 
 #include <functional>

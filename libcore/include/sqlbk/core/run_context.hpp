@@ -26,6 +26,7 @@ struct CopyOptions {
   ImageForm form = ImageForm::folded;
   std::chrono::milliseconds lock_budget{1000};  // longest that a waiting owner waits for our lock
   unsigned copy_retry = 100;                    // attempts of a copy without a lock
+  bool opaque = false;                          // encrypted: no header field is used or patched
   bool strict = true;                           // false: publish unproven after the last attempt
 };
 

@@ -34,9 +34,10 @@ struct SourceFacts {
   bool is_empty() const noexcept { return main.size_bytes == 0; }
   // The `-wal` file decides, not header bytes 18/19 (pagerOpenWalIfPresent() in pager.c): one that
   // holds anything is part of the database even where the header says 1/1; an empty one is none
-  // (unixAccess() in os_unix.c).
+  // (unixAccess() in os_unix.c), unless the header cannot be read and it may have been filled and
+  // emptied.
   bool uses_wal() const noexcept {
-    return wal_size_bytes() > 0 || (header && header->says_wal());
+    return wal_size_bytes() > 0 || (header ? header->says_wal() : wal.has_value());
   }
   // Nobody holds a lock: no WAL connection is open, no rollback transaction is under way.
   bool at_rest() const noexcept { return !locks.any(); }
@@ -47,12 +48,18 @@ struct SourceFacts {
   std::uint64_t total_size_bytes() const noexcept { return main.size_bytes + wal_size_bytes(); }
 };
 
+// What the user accepts beyond a database in clear text on a local file system.
+struct SourceAllowance {
+  bool foreign = false;  // another kernel may write the files unseen
+  bool opaque = false;   // encrypted: no field of the main file's header means anything
+};
+
 // Looks again at everything, opening sidecars that have appeared.
 SourceFacts probe_source(LiveFiles& files);
 
 // Throws where no strategy may copy this source (consistency-rules, section 0): not_a_database,
-// unsupported_database, damaged, or unsupported_file_system unless `allow_foreign`.
-void require_copyable(const SourceFacts& facts, bool allow_foreign);
+// unsupported_database, damaged, or unsupported_file_system.
+void require_copyable(const SourceFacts& facts, const SourceAllowance& allowance = {});
 
 // The header of the main file, the `-wal`, the `-shm` or `-journal`, read from the descriptor.
 format::ParsedDbHeader read_db_header(const LiveFiles& files);
