@@ -7,7 +7,7 @@ import shutil
 import stat
 import tempfile
 
-from support import (PATIENCE_S, CliTest, closing, connect, header_says_wal, listing, main, rows,
+from support import (PATIENCE_S, CliTest, closing, connect, digest, header_says_wal, listing, main, rows,
                      rows_of, wait_for_pending_lock)
 
 
@@ -26,12 +26,23 @@ class Options(CliTest):
             self.assertIn(b"usage: sqlbk copy", result.out)
             self.assertIn(b"exit codes:", result.out)
 
+    def test_opaque(self):
+        """More in opaque_test.py."""
+        with open(self.path("cipher.db"), "wb") as file:
+            file.write(bytes(range(256)) * 16)
+        self.refused(6, "not_a_database", "cipher.db", "cipher.db", "x.db")
+        self.copy("--opaque", "cipher.db", "x.db")
+        self.assertEqual(digest(self.path("x.db")), digest(self.path("cipher.db")))
+
     # -- how ---------------------------------------------------------------------------------------
 
     def test_strategy(self):
         self.make_database()
         for spec, used in (("auto", None), ("snapshot", None), ("plain", "plain"),
                            ("range", "range"), ("mmap", "mmap"), ("online", "online"),
+                           ("lock", None), ("retry-verify", None),
+                           ("lock+range", "lock+range"),
+                           ("retry-verify+mmap", "retry-verify+mmap"),
                            ("snapshot+plain", "snapshot+plain"),
                            ("snapshot+range", "snapshot+range"),
                            ("snapshot+mmap", "snapshot+mmap")):
@@ -465,7 +476,7 @@ class Options(CliTest):
         self.make_database()
         for arguments in (("--fast",), ("--strat", "plain"), ("--quiet", "--quiet"),
                           ("--strategy", "plain", "--strategy", "plain"), ("-z",),
-                          ("--quiet=yes",), ("--opaque",)):
+                          ("--quiet=yes",), ("--manifesto",)):
             with self.subTest(arguments):
                 self.refused(2, "usage", arguments[0].split("=")[0], *arguments, "app.db", "x.db")
 
