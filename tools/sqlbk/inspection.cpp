@@ -36,7 +36,7 @@ void choose_header(Inspection& found) {
 CopyPlan plan_of(const SourceFacts& facts, const CopyStrategy& automatic) {
   CopyPlan plan;
   try {
-    require_copyable(facts, false);
+    require_copyable(facts);
     plan.decisions = automatic.explain(facts);
   } catch (const Error& error) {
     plan.refusal = error;
