@@ -30,34 +30,37 @@
 #endif
 
 bool main_may_start, main_copied;
-Pages copy;                     /* of main */
+Pages copy;                     /* of main; 0 where the overlay covers it: that saves states */
+Pages overlay;
 
-proctype MainMover() {
-  main_may_start || over;
-  copy.at[1] = main.at[1];
-  copy.at[2] = main.at[2];
-  main_copied = true
+#define COPY_PAGE(p) copy.at[p] = (overlay.at[p] != 0 -> 0 : main.at[p])
+#define LAY_OVER(p, content) overlay.at[p] = content; copy.at[p] = 0
+
+proctype MainMover() provided (!over) {
+  atomic { main_may_start; COPY_PAGE(1) }
+  atomic { COPY_PAGE(2); main_copied = true }
 }
 
-proctype Follower() {
-  byte started, seen, g, k, k_sum, at, prev, next_salt, length, size, i;
+/* Step 1 is the argument: the header is read before all else. The owners need no time before it: what
+   they would have done is one of the states that they begin with. */
+proctype Follower(byte g) {
+  byte started, seen, k, k_sum, at, prev, next_salt, length, size, i;
 #ifdef WITH_CAP
   byte cap;
 #endif
-  Pages overlay, pending;
+  Pages pending;
   bool found, is_last;
 
-  /* Step 1 */
 #ifdef WITHOUT_F1
   main_may_start = true;
-#endif
-  atomic { started = newest; seen = HEADER_BY_PATH; g = seen };
+  g = header;
   if
-  :: seen == 0 -> goto failed
+  :: g == 0 -> goto failed
   :: else
   fi;
+#endif
 #ifdef WITHOUT_PREFIX_FIRST
-  main_may_start = true;
+  atomic { main_may_start = true; started = newest }
 #endif
 
 look:                           /* step 2 */
@@ -79,7 +82,7 @@ read_on:                        /* step 3 */
       pending.at[slot[at].page] = slot[at].data;
       prev = slot[at].sum;
 #ifdef WITHOUT_F4
-      overlay.at[slot[at].page] = slot[at].data;
+      LAY_OVER(slot[at].page, slot[at].data);
 #endif
       if
       :: slot[at].size == 0
@@ -96,7 +99,7 @@ commit:
   :: atomic {
       for (i : 1 .. 2) {
         if
-        :: pending.at[i] != 0 -> overlay.at[i] = pending.at[i]
+        :: pending.at[i] != 0 -> LAY_OVER(i, pending.at[i])
         :: else
         fi
       }
@@ -109,7 +112,7 @@ commit:
       atomic {
         if
         :: MAY_KEEP_SECOND_READ(length) ->
-          overlay.at[slot[length].page] = slot[length].data; prev = slot[length].sum; length++
+          LAY_OVER(slot[length].page, slot[length].data); prev = slot[length].sum; length++
         :: else -> goto failed
         fi
       }
@@ -218,7 +221,7 @@ looked:                         /* step 6 */
 #else
     goto look
 #endif
-  :: !main_copied && !main_may_start -> main_may_start = true; goto look
+  :: !main_copied && !main_may_start -> atomic { main_may_start = true; started = newest; goto look }
   :: !main_copied && main_may_start -> goto look
   fi;
 
@@ -244,5 +247,5 @@ failed:
 
 init {
   byte i;
-  atomic { begin_owners(); i = 0; run MainMover(); run Follower() }
+  atomic { begin_owners(); i = 0; run MainMover(); run Follower(header) }
 }

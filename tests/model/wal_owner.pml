@@ -8,7 +8,7 @@
  * if it is the transaction whose frame is in the slot before, 0 in slot 1).
  */
 #ifndef TXNS
-#define TXNS 4                  /* transactions; 1 is what main holds at first */
+#define TXNS 4                  /* transactions; main holds 1 at first, the WAL 2 or nothing */
 #endif
 #ifndef SLOTS
 #define SLOTS 3
@@ -37,11 +37,11 @@ bool has_ghost;
 #endif
 bool is_unlinked;               /* the path names another -wal than the one above, or none */
 
+bool over;                      /* the copy has ended, well or not: nobody needs to move any more */
+
 /* For the property only: the whole database after each commit, and the newest that readers see. */
 Pages state[LAST + 1];
 byte newest = 1;
-
-bool over;                      /* the copy has ended, well or not: the owners may stop */
 
 /* `walDecodeFrame`: salt, the sum over the frame's own bytes, the chain from the slot before. A model
    may define the last two away before it includes this. */
@@ -54,6 +54,12 @@ bool over;                      /* the copy has ended, well or not: the owners m
 #define IS_VALID(i, g, before) \
   (i <= slots && slot[i].salt == g && SUM_IS_RIGHT(i) && CHAIN_IS_RIGHT(i, before))
 
+#ifdef WITH_HALVES
+#define HALF_WAY } atomic {
+#else
+#define HALF_WAY                /* frames and pages are written at once */
+#endif
+
 /* Shortens -wal. */
 inline cut(length) {
   for (i : length + 1 .. SLOTS) {
@@ -63,11 +69,11 @@ inline cut(length) {
   slots = length
 }
 
-proctype Writer() {
-  byte txn = 1, at, prev, page, size, i;
+proctype Writer() provided (!over) {
+  byte txn = 2, at, prev, page, size, i;
   bool wrote_both;
   do
-  :: txn < TXNS && !over ->
+  :: txn < TXNS ->
     atomic {
       !write_lock && (mx_frame < SLOTS || n_backfill == mx_frame);
       write_lock = true; txn++; wrote_both = false;
@@ -78,13 +84,13 @@ proctype Writer() {
         salt++; mx_frame = 0; n_backfill = 0; last_sum = 0
       :: mx_frame < SLOTS
       fi;
-      at = mx_frame; prev = last_sum
+      at = mx_frame; prev = last_sum;
+      /* `sqlite3WalFrames`: the header, then the frames. Those before the commit are spilled ones. */
+      if
+      :: at == 0 -> header = salt
+      :: else
+      fi
     }
-    /* `sqlite3WalFrames`. Frames that are written before the commit are spilled ones. */
-    if
-    :: at == 0 -> header = salt
-    :: else
-    fi;
     do
     :: at < SLOTS ->
       atomic {
@@ -106,9 +112,8 @@ proctype Writer() {
         if
         :: slots < at -> slots = at
         :: else
-        fi
-      }
-      atomic {
+        fi;
+      HALF_WAY
         slot[at].data = txn;
         prev = txn;
         if
@@ -156,70 +161,89 @@ proctype Writer() {
   od
 }
 
-/* `walCheckpoint`: frames n_backfill+1..safe into main, page by page. */
-proctype Checkpointer() {
-  byte safe, size, page, from, i;
-  do
-  :: atomic { mx_frame > n_backfill && !over -> ckpt_lock = true; safe = mx_frame; size = n_page }
-    page = 1;
-    do
-    :: page <= size ->
-      atomic {
-        from = 0;
-        for (i : n_backfill + 1 .. safe) {
-          if
-          :: slot[i].page == page -> from = slot[i].data
-          :: else
-          fi
-        }
-        i = 0;
-        if
-        :: from != 0 -> main.at[page] = TORN
-        :: else
-        fi
-      }
-      atomic {
-        if
-        :: from != 0 -> main.at[page] = from
-        :: else
-        fi;
-        page++
-      }
-    :: else -> break
-    od;
-#ifdef WITH_SHRINK
+inline begin_backfill(p) {
+  from = 0;
+  for (i : n_backfill + 1 .. safe) {
     if
-    :: safe == mx_frame && size == 1 -> main.at[2] = 0
+    :: slot[i].page == p -> from = slot[i].data
     :: else
-    fi;
-#endif
-    atomic { n_backfill = safe; ckpt_lock = false; safe = 0; size = 0; page = 0; from = 0 }
+    fi
+  }
+  i = 0;
+  if
+  :: from != 0 && p <= size -> main.at[p] = TORN
+  :: else -> from = 0
+  fi
+}
+
+inline end_backfill(p) {
+  if
+  :: from != 0 -> main.at[p] = from; from = 0
+  :: else
+  fi
+}
+
+/* `walCheckpoint`: the newest of frames n_backfill+1..safe into main, page by page. */
+proctype Checkpointer() provided (!over) {
+  byte safe, size, from, i;
+  do
+  :: atomic {
+      mx_frame > n_backfill -> ckpt_lock = true; safe = mx_frame; size = n_page;
+      begin_backfill(1);
+      HALF_WAY
+      end_backfill(1)
+    }
+    atomic {
+      begin_backfill(2);
+      HALF_WAY
+      end_backfill(2);
+      if
+      :: size == 1 && safe == mx_frame -> main.at[2] = 0
+      :: else
+      fi;
+      n_backfill = safe; ckpt_lock = false; safe = 0; size = 0
+    }
 #ifdef WITH_TRUNCATE
   /* TRUNCATE: `walRestartHdr`, then the file is emptied, all under the write lock. */
-  :: atomic { mx_frame > 0 && n_backfill == mx_frame && !write_lock && !over ->
+  :: atomic { mx_frame > 0 && n_backfill == mx_frame && !write_lock ->
       write_lock = true; salt++; mx_frame = 0; n_backfill = 0; last_sum = 0 }
     atomic { cut(0); header = 0; write_lock = false; i = 0 }
 #endif
 #ifdef WITH_UNLINK
   /* `sqlite3WalClose`: the last owner unlinks -wal. The next one makes a new file, commits to it and
      checkpoints it. Nobody looks into that file: to see that it is another one is enough. */
-  :: atomic { n_backfill == mx_frame && !write_lock && !over -> write_lock = true; is_unlinked = true }
+  :: atomic { n_backfill == mx_frame && !write_lock -> write_lock = true; is_unlinked = true }
     atomic { state[LAST].at[1] = LAST; state[LAST].at[2] = LAST; newest = LAST }
     main.at[1] = LAST;
     main.at[2] = LAST;
     break
 #endif
-  :: over -> break
   od
 }
 
-/* The file ends behind its header, or an older generation has left its frames in the slots. */
+inline begin_with_frame(i, in_page, in_size) {
+  slot[i].salt = salt; slot[i].page = in_page; slot[i].size = in_size;
+  slot[i].sum = 2; slot[i].data = 2; slot[i].prev = (i == 1 -> 0 : 2);
+  state[2].at[in_page] = 2;
+  mx_frame = i; last_sum = 2; newest = 2
+}
+
+/* A generation in which nothing has been committed yet, or transaction 2. The slots behind hold what
+   an older generation left there, or the file ends. */
 inline begin_owners() {
   main.at[1] = 1; main.at[2] = 1;
   state[1].at[1] = 1; state[1].at[2] = 1;
 #ifndef WITH_EMPTY_SLOTS
   for (i : 1 .. SLOTS) { slot[i].salt = OLDEST }
   slots = SLOTS;
+#endif
+  if
+  :: true
+  :: state[2].at[2] = 1; begin_with_frame(1, 1, 2)
+  :: begin_with_frame(1, 1, 0); begin_with_frame(2, 2, 2)
+  fi;
+#ifdef WITH_EMPTY_SLOTS
+  slots = mx_frame;
 #endif
   run Writer(); run Checkpointer()
 }
