@@ -105,7 +105,7 @@ def cases(model):
             f"WITHOUT_{label}" for label in labels.split()]
     if model == "follow":
         yield TORN, "without ORDER_OF_SLOTS and OLDER", [
-            "WITHOUT_ORDER_OF_SLOTS", "WITHOUT_OLDER"]
+            "WITHOUT_ORDER_OF_SLOTS", "WITHOUT_OLDER", "TXNS=5"]
         yield TORN, "a ghost, the known limit", ["WITH_GHOST"]
         yield PROOF, "a ghost, if no frame behind mxFrame is followed", [
             "WITH_GHOST", "WITH_CAP"]
