@@ -39,8 +39,8 @@ class Follower : public ::testing::Test {
  protected:
   void make(const std::string& first = "", int rows = 40) {
     owner_.emplace(path_);
-    sql(first +
-        "PRAGMA page_size=1024; PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
+    sql("PRAGMA page_size=1024;" + first +
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
         "PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=5");
     sql("CREATE TABLE a (id INTEGER PRIMARY KEY, v INTEGER NOT NULL, pad BLOB NOT NULL);"
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " +
