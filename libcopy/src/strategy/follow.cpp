@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "or_unproven.hpp"
 #include "source_changed.hpp"
 #include "source_mover.hpp"
 #include "sqlbk/core/error.hpp"
@@ -174,7 +175,7 @@ class FollowStrategy final : public CopyStrategy {
 }  // namespace
 
 std::unique_ptr<CopyStrategy> make_follow_strategy(std::string name, MoverLadder movers) {
-  return std::make_unique<FollowStrategy>(std::move(name), std::move(movers));
+  return make_or_unproven(std::make_unique<FollowStrategy>(std::move(name), std::move(movers)));
 }
 
 }  // namespace sqlbk::copy

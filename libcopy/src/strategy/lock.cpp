@@ -69,10 +69,6 @@ class LockStrategy final : public CopyStrategy {
     const SourceFacts facts = probe_source(files);
     require_copyable(facts, {.opaque = context.options.opaque});
     const Suitability answer = probe(facts);
-    // The journal was looked at a moment after RESERVED: its writer may have come in between.
-    if (facts.has_hot_journal() && !probe_source(files).has_hot_journal()) {
-      throw_changed(files, "its journal");
-    }
     if (!answer.suitable) {
       throw Error(Errc::unsuitable,
                   "unable to lock " + quoted(files.given_path()) + ": " + answer.reason)

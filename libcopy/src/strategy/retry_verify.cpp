@@ -6,6 +6,7 @@
 
 #include "convergence.hpp"
 #include "journal_watch.hpp"
+#include "or_unproven.hpp"
 #include "quiet_copy.hpp"
 #include "source_changed.hpp"
 #include "sqlbk/core/error.hpp"
@@ -150,7 +151,8 @@ class RetryVerifyStrategy final : public CopyStrategy {
 }  // namespace
 
 std::unique_ptr<CopyStrategy> make_retry_verify_strategy(std::string name, MoverLadder movers) {
-  return std::make_unique<RetryVerifyStrategy>(std::move(name), std::move(movers));
+  return make_or_unproven(
+      std::make_unique<RetryVerifyStrategy>(std::move(name), std::move(movers)));
 }
 
 }  // namespace sqlbk::copy
