@@ -91,7 +91,9 @@ std::vector<NamedLock> list_named_locks(const LiveFiles& files) {
     std::vector<NamedLock> locks = holders_of(files, bytes, rows);
     std::ranges::sort(locks, {}, &NamedLock::pid);
     // Several bytes of one range may be locked one by one.
-    const auto end = std::ranges::unique(locks, {}, &NamedLock::pid).begin();
+    const auto end = std::unique(
+        locks.begin(), locks.end(),
+        [](const NamedLock& one, const NamedLock& other) { return one.pid == other.pid; });
     all.insert(all.end(), std::make_move_iterator(locks.begin()), std::make_move_iterator(end));
   }
   return all;

@@ -1,6 +1,8 @@
 #include "sqlbk/core/reflink_support.hpp"
 
+#include <array>
 #include <cerrno>
+#include <cstddef>
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <sys/ioctl.h>
@@ -44,8 +46,8 @@ std::string_view to_string(ReflinkSupport support) noexcept {
 ReflinkSupport reflink_support(int fd) noexcept {
   // A request to share blocks with no file at all: nothing can come of it, but the kernel first
   // asks for the operation that FICLONE needs, too (vfs_dedupe_file_range()).
-  file_dedupe_range nothing{};
-  if (::ioctl(fd, FIDEDUPERANGE, &nothing) == 0) {
+  alignas(file_dedupe_range) std::array<std::byte, sizeof(file_dedupe_range)> nothing{};
+  if (::ioctl(fd, FIDEDUPERANGE, nothing.data()) == 0) {
     return depends_on_another(fd) ? ReflinkSupport::unknown : ReflinkSupport::likely;
   }
   return errno == EOPNOTSUPP ? ReflinkSupport::no : ReflinkSupport::unknown;
