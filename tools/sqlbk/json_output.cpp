@@ -37,6 +37,8 @@ nlohmann::json to_json(const Report& report) {
           {"size_bytes", report.size_bytes},
           {"wal_size_bytes", report.wal_size_bytes},
           {"moved_bytes", report.moved_bytes},
+          {"sha256", report.sha256},
+          {"wal_sha256", report.wal_sha256},
           {"steps", steps},
           {"times_ms",
            {{"probe", milliseconds(report.probe_time)},

@@ -50,6 +50,8 @@ struct Report {
   std::uint64_t size_bytes = 0;      // of the published main file
   std::uint64_t wal_size_bytes = 0;  // of a published -wal
   std::uint64_t moved_bytes = 0;     // by movers, all attempts
+  std::string sha256;                // of the published main file; "": no step took it
+  std::string wal_sha256;            // of a published -wal
   std::vector<StepReport> steps;
   Nanoseconds probe_time{0};
   Nanoseconds copy_time{0};

@@ -27,8 +27,8 @@ enum class OpenMode {
 
 class Connection {
  public:
-  // `path` is bytes, never taken for a URI.
-  Connection(const std::string& path, OpenMode mode);
+  // `path` is bytes, never taken for a URI. `vfs`: the name of a registered one; "": SQLite's own.
+  Connection(const std::string& path, OpenMode mode, const std::string& vfs = "");
   Connection(Connection&&) noexcept = default;
   Connection& operator=(Connection&&) noexcept = default;
   Connection(const Connection&) = delete;
