@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "command.hpp"
+#include "common_options.hpp"
 #include "json_output.hpp"
 #include "plugins.hpp"
 #include "print.hpp"
@@ -130,15 +131,6 @@ JournalMode parse_journal_mode(const std::string& text) {
       .with_hint("one of: delete, wal, keep");
 }
 
-LogLevel parse_log_level(const std::string& text) {
-  for (const LogLevel level :
-       {LogLevel::error, LogLevel::warning, LogLevel::info, LogLevel::debug}) {
-    if (text == to_string(level)) return level;
-  }
-  throw Error(Errc::usage, "the value " + sqlbk::quoted(text) + " of SQLBK_LOG is not known")
-      .with_hint("one of: error, warning, info, debug");
-}
-
 void apply_strategy(const po::variables_map& given, CopyRequest& request) {
   if (given.count("strategy") != 0) request.strategy = given["strategy"].as<std::string>();
   const char* no_tempdir =
@@ -243,18 +235,11 @@ CopyCommand interpret(const po::variables_map& given) {
   if (given.count("progress") != 0) {
     command.progress = parse_progress_mode(given["progress"].as<std::string>());
   }
-  if (const char* level = std::getenv("SQLBK_LOG")) command.log_level = parse_log_level(level);
-  if (given.count("debug") != 0) command.log_level = LogLevel::debug;
+  command.log_level = log_level_asked(given.count("debug") != 0);
   if (command.quiet || command.json) {
     if (given.count("progress") == 0) command.progress = ProgressMode::never;
   }
   return command;
-}
-
-LogSink make_log_sink(LogLevel most) {
-  return [most](LogLevel level, const std::string& message) {
-    if (level <= most) std::cerr << to_string(level) << ": " << message << '\n';
-  };
 }
 
 nlohmann::json result_json(const Report& report, bool dry_run, int exit_code,
@@ -304,15 +289,6 @@ void run_command(const CopyCommand& command, const Registry& registry, Report& r
     }
   }
   print_result(command, report);
-}
-
-// Whether the flag is given, also where the command line cannot be understood as a whole.
-bool has_flag(const std::vector<std::string>& arguments, std::string_view flag) {
-  for (const std::string& argument : arguments) {
-    if (argument == flag) return true;
-    if (argument == "--") break;
-  }
-  return false;
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::array kCommands{
     Command{"copy", "take a consistent copy of a database that others may be using", run_copy},
+    Command{"verify", "whether databases are sound, without changing anything", run_verify},
     Command{"list", "the copy strategies and post-steps that there are", run_list},
     Command{"demo", "copy a small database while it is written, and show what happens", run_demo},
 };
