@@ -24,8 +24,10 @@ void register_builtin_steps(Registry& registry) {
       StepEntry{"vacuum_into", "PAGESIZE",
                 "compacts the copy with VACUUM INTO; keeps the page size unless one is given",
                 make_vacuum_into});
-  registry.add(StepEntry{
-      "digest", "", "SHA-256 of the copy, published as DEST.sha256 for sha256sum", make_digest});
+  registry.add(
+      StepEntry{"digest", "file|report",
+                "SHA-256 of the copy, published as DEST.sha256 for sha256sum, or only reported",
+                make_digest});
 }
 
 }  // namespace sqlbk::checkpoint

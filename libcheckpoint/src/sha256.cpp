@@ -30,15 +30,21 @@ void Sha256::update(std::span<const std::byte> bytes) {
   require(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1);
 }
 
+std::array<std::byte, 32> Sha256::take() {
+  std::array<std::byte, 32> digest{};
+  require(EVP_DigestFinal_ex(context_.get(), reinterpret_cast<unsigned char*>(digest.data()),
+                             nullptr) == 1 &&
+          EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
+  return digest;
+}
+
 std::string Sha256::finish() {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned size = 0;
-  require(EVP_DigestFinal_ex(context_.get(), digest.data(), &size) == 1);
   constexpr std::string_view kHex = "0123456789abcdef";
   std::string text;
-  for (const unsigned char byte : std::span(digest).first(size)) {
-    text += kHex[byte >> 4U];
-    text += kHex[byte & 15U];
+  for (const std::byte byte : take()) {
+    const auto value = std::to_integer<unsigned>(byte);
+    text += kHex[value >> 4U];
+    text += kHex[value & 15U];
   }
   return text;
 }

@@ -2,6 +2,7 @@
 // libcheckpoint.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -19,6 +20,8 @@ class Sha256 {
   void update(std::span<const std::byte> bytes);
   // In hexadecimal, lower case. The object is then used up.
   std::string finish();
+  // As above, in bytes; the object then begins anew.
+  std::array<std::byte, 32> take();
 
  private:
   struct Free {

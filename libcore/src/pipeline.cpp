@@ -142,6 +142,7 @@ Pipeline Pipeline::build(CopyRequest request, const Registry& registry) {
           .with_hint("put " + digest_step + " last");
     }
     if (traits.takes_digest) digest_step = spec;
+    if (traits.publishes_digest) request.target.digest = true;
     if (request.copy.opaque && traits.reads_content) {
       throw Error(Errc::usage,
                   "the step " + quoted(spec) +
@@ -149,7 +150,6 @@ Pipeline Pipeline::build(CopyRequest request, const Registry& registry) {
           .with_hint("leave out the step, or --opaque");
     }
   }
-  request.target.digest = !digest_step.empty();
   pipeline.request_ = std::move(request);
   return pipeline;
 }
@@ -237,6 +237,10 @@ void Pipeline::run_here(RunContext& context, Report& report) {
     facts = probe_source(files);
     require_copyable(facts, allowance_of(request_, *strategy_));
   }
+  report.source_identity = {.device = facts.main.device,
+                            .inode = facts.main.inode,
+                            .size_bytes = facts.main.size_bytes,
+                            .wal_size_bytes = facts.wal_size_bytes()};
   StagedTarget target(report.destination, facts, request_.target);
   fill(target, files, facts, context, report);
   {

@@ -193,6 +193,10 @@ bool Statement::is_null(int column) const {
   return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
 }
 
+void disable_memory_statistics() noexcept {
+  static_cast<void>(sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0));
+}
+
 std::string library_version() {
   return sqlite3_libversion();
 }

@@ -1,5 +1,6 @@
 """sqlbk verify: what it finds, what it tells apart, and that it leaves no trace."""
 
+import json
 import os
 import re
 import shutil
@@ -9,7 +10,7 @@ import subprocess
 import unittest
 
 from json_test import TYPES
-from support import SOURCE_ROOT, CliTest, closing, connect, listing, main, works
+from support import SOURCE_ROOT, CliTest, closing, connect, digest, listing, main, works
 
 PAGE = 4096
 FRAME = 24 + PAGE
@@ -298,6 +299,110 @@ class Damaged(VerifyTest):
         database = self.one("app.db")
         self.assertEqual(database["verdict"], "damaged", database)
         self.assertFalse(database["in_place"])
+
+
+class Against(VerifyTest):
+    def against(self, *arguments):
+        database = self.one("copy.db", "--against", "app.db", *arguments)
+        return self.check_named(database, "against")
+
+    def test_a_copy_holds_what_its_source_holds(self):
+        self.make_database(wal=True)
+        owner = self.owner()
+        owner.run("INSERT INTO t VALUES(1000, 'new')")
+        for steps in (("digest",), ("vacuum_into",), ("vacuum_into=1024",), ("journal_mode=wal",)):
+            with self.subTest(steps):
+                self.copy("--force", *(f"--then={step}" for step in steps), "app.db", "copy.db")
+                self.assertEqual(self.against()["verdict"], "ok")
+
+    def test_a_copy_without_its_wal(self):
+        self.abandoned_wal()
+        shutil.copy(self.path("app.db"), self.path("copy.db"))
+        self.assertEqual(self.verify("copy.db").code, 0, "it looks sound")
+        found = self.against()
+        self.assertEqual(found["verdict"], "damaged")
+        self.assertIn("table 't': of 105 rows 5 are missing", found["findings"][0])
+        self.assertEqual(self.verify("copy.db", "--against", "app.db").code, 3)
+
+    def test_what_differs(self):
+        self.make_database()
+        self.copy("app.db", "copy.db")
+        with closing(connect(self.path("copy.db"))) as connection:
+            connection.execute("UPDATE t SET value=NULL WHERE id=7")
+            connection.execute("DELETE FROM t WHERE id=8")
+            connection.execute("INSERT INTO t VALUES(500, 1), (501, '1'), (502, x'31'), (503, 1.0)")
+            connection.execute("CREATE TABLE extra(x)")
+        findings = self.against()["findings"]
+        self.assertEqual(findings[0], "table 'extra' is only in the copy")
+        self.assertIn("of 100 rows 2 are missing or different, and 5 of 103", findings[1])
+        self.assertIn("change counters differ", findings[2])
+
+    def test_types_are_content(self):
+        self.make_database()
+        self.copy("app.db", "copy.db")
+        for name, value in (("app.db", "1"), ("copy.db", "'1'")):
+            with closing(connect(self.path(name))) as connection:
+                connection.execute(f"UPDATE t SET value={value} WHERE id=7")
+        self.assertEqual(self.against()["verdict"], "damaged")
+
+    def test_it_takes_one_database(self):
+        self.make_database()
+        self.assertEqual(self.verify("app.db", "app.db", "--against", "app.db").code, 2)
+        self.assertEqual(self.verify("app.db", "--against", "absent.db").code, 1)
+
+
+class Manifest(VerifyTest):
+    def test_a_copy_is_what_its_manifest_says(self):
+        self.make_database(wal=True)
+        self.owner().run("INSERT INTO t VALUES(1000, 'new')")
+        self.copy("--manifest", "m.json", "--then", "integrity_check", "app.db", "copy.db")
+        with open(self.path("m.json"), encoding="utf-8") as file:
+            manifest = json.load(file)
+        with open(os.path.join(SOURCE_ROOT, "docs", "cli.md"), encoding="utf-8") as file:
+            section = file.read().split("### The manifest", 1)[1].split("\n## ", 1)[0]
+        rows = re.findall(r"^\| (`.*`) \| (.*) \|$", section, re.MULTILINE)
+        documented = {name for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+        self.assertEqual(set(manifest), documented)
+        for name in ("source", "copy", "versions"):
+            fields = [row[1] for row in rows if row[0] == f"`{name}`"][0]
+            self.assertEqual(set(manifest[name]), set(re.findall(r"`(\w+)`", fields)))
+        self.assertEqual(manifest["copy"]["sha256"], digest(self.path("copy.db")))
+        self.assertEqual(manifest["source"]["inode"], os.stat(self.path("app.db")).st_ino)
+        self.assertFalse(os.path.exists(self.path("copy.db.sha256")))
+        self.assertEqual(self.verify("--manifest", "m.json", "copy.db").code, 0)
+        self.flip("copy.db", 60)  # the user version: SQLite finds nothing
+        self.assertEqual(self.verify("copy.db").code, 0)
+        result = self.verify("--manifest", "m.json", "copy.db")
+        self.assertEqual(result.code, 3, str(result))
+        self.assertIn(b"manifest: ", result.out)
+
+    def test_with_a_wal(self):
+        self.make_database(wal=True)
+        self.owner().run("INSERT INTO t VALUES(1000, 'new')")
+        self.copy("--keep-wal", "--manifest", "m.json", "app.db", "copy.db")
+        self.assertEqual(self.verify("--manifest", "m.json", "copy.db").code, 0)
+        os.unlink(self.path("copy.db-wal"))
+        self.assertEqual(self.verify("--manifest", "m.json", "copy.db").code, 3)
+
+    def test_its_name_must_be_free_and_its_directory_there(self):
+        self.make_database()
+        with open(self.path("m.json"), "wb") as file:
+            file.write(b"somebody's")
+        self.refused(5, "destination_exists", "m.json", "--manifest", "m.json", "app.db", "copy.db")
+        self.refused(1, "destination_unusable", "absent/m.json", "--manifest", "absent/m.json",
+                     "app.db", "copy.db")
+        self.copy("--force", "--manifest", "m.json", "app.db", "copy.db")
+        self.assertEqual(self.verify("--manifest", "m.json", "copy.db").code, 0)
+
+    def test_what_is_no_manifest(self):
+        self.make_database()
+        for text in (b"", b"{}", b"[1]", b'{"sqlbk_manifest": 2}', b'{"sqlbk_manifest": 1}'):
+            with open(self.path("m.json"), "wb") as file:
+                file.write(text)
+            result = self.verify("--manifest", "m.json", "app.db")
+            self.assertEqual(result.code, 2, str(result))
+        self.assertEqual(self.verify("--manifest", "absent.json", "app.db").code, 1)
+        self.assertEqual(self.verify("--manifest", "m.json", "app.db", "app.db").code, 2)
 
 
 class CouldNotCheck(VerifyTest):

@@ -205,7 +205,7 @@ TEST_P(EveryStep, InARunLeavesACopyThatIsGood) {
     EXPECT_TRUE(result.good()) << result.explain();
     std::vector<std::string> may_be_there{"copy.db"};
     if (form == ImageForm::main_and_wal) may_be_there.emplace_back("copy.db-wal");
-    if (registry().step(GetParam())->traits().takes_digest) {
+    if (registry().step(GetParam())->traits().publishes_digest) {
       may_be_there.emplace_back("copy.db.sha256");
       EXPECT_TRUE(fs::exists(request.destination + ".sha256"));
     }

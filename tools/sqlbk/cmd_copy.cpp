@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <optional>
@@ -11,6 +12,7 @@
 #include "command.hpp"
 #include "common_options.hpp"
 #include "json_output.hpp"
+#include "manifest.hpp"
 #include "plugins.hpp"
 #include "print.hpp"
 #include "progress_bar.hpp"
@@ -33,6 +35,7 @@ struct CopyCommand {
   bool json = false;
   bool quiet = false;
   std::vector<std::string> plugin_files;
+  std::string manifest;  // "": none
 };
 
 po::options_description copy_options() {
@@ -66,6 +69,8 @@ po::options_description copy_options() {
     ("keep-wal", "deliver main and -wal unmerged")
     ("opaque", "an encrypted database: copy its bytes, main and -wal unmerged")
     ("preserve", "keep owner, times and extended attributes of the source, too")
+    ("manifest", po::value<std::string>()->value_name("FILE"),
+     "write down what was copied and how, with the SHA-256 of the copy, for 'sqlbk verify'")
     ("plugin", po::value<std::vector<std::string>>()->composing()->value_name("FILE"),
      "load movers and post-steps from this shared library; repeatable; see docs/plugins.md")
     ("force", "replace an existing destination and its sidecars, if nobody has it open")
@@ -212,6 +217,13 @@ CopyCommand interpret(const po::variables_map& given) {
   if (given.count("then") != 0) {
     request.steps = split_steps(given["then"].as<std::vector<std::string>>());
   }
+  if (given.count("manifest") != 0) {
+    command.manifest = given["manifest"].as<std::string>();
+    const auto is_digest = [](const std::string& step) {
+      return step == "digest" || step.starts_with("digest=");
+    };
+    if (std::ranges::none_of(request.steps, is_digest)) request.steps.emplace_back("digest=report");
+  }
   if (given.count("plugin") != 0) {
     command.plugin_files = given["plugin"].as<std::vector<std::string>>();
   }
@@ -270,12 +282,26 @@ void print_result(const CopyCommand& command, const Report& report) {
             << "Backed up " << report.source << " to " << report.destination << '\n';
 }
 
+void write_manifest_of(const CopyCommand& command, const Report& report) {
+  try {
+    write_manifest(command.manifest, report, command.request.target.force);
+  } catch (const Error& error) {
+    Error told(error.code(), "the copy stands at " + sqlbk::quoted(report.destination) +
+                                 ", but without its manifest: " + error.what());
+    told.with_path(error.path()).with_errno(error.os_errno()).with_hint(std::string(error.hint()));
+    throw told;
+  }
+}
+
 void run_command(const CopyCommand& command, const Registry& registry, Report& report) {
   static CancelToken cancel;
   cancel_on_signals(cancel);
   Registry parts = registry;
   static_cast<void>(load_plugins(command.plugin_files, parts));
   Pipeline pipeline = Pipeline::build(command.request, parts);
+  if (!command.manifest.empty()) {
+    check_manifest_path(command.manifest, command.request.target.force);
+  }
   Progress progress;
   RunContext context(progress, cancel);
   context.log_sink = make_log_sink(command.log_level);
@@ -288,6 +314,7 @@ void run_command(const CopyCommand& command, const Registry& registry, Report& r
       pipeline.run(context, report);
     }
   }
+  if (!command.manifest.empty() && !command.dry_run) write_manifest_of(command, report);
   print_result(command, report);
 }
 

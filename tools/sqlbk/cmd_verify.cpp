@@ -14,6 +14,7 @@
 #include "command.hpp"
 #include "common_options.hpp"
 #include "json_output.hpp"
+#include "manifest.hpp"
 #include "print.hpp"
 #include "progress_bar.hpp"
 #include "signals.hpp"
@@ -51,6 +52,10 @@ po::options_description verify_options() {
     ("quick", "PRAGMA quick_check: do not compare the indexes with their tables")
     ("jobs", po::value<std::string>()->value_name("N"),
      "connections that check at the same time (default: 1)")
+    ("against", po::value<std::string>()->value_name("SOURCE"),
+     "whether the one DATABASE, a copy, holds what SOURCE holds")
+    ("manifest", po::value<std::string>()->value_name("FILE"),
+     "whether the one DATABASE is what this manifest of 'sqlbk copy' says")
     ("tempdir", po::value<std::string>()->value_name("DIR"),
      "where a database that is in use is copied to, to be checked there (default: $TMPDIR or "
      "/var/tmp)")
@@ -130,6 +135,20 @@ VerifyCommand interpret(const po::variables_map& given) {
   command.databases = given["operand"].as<std::vector<std::string>>();
   if (given.count("checks") != 0) command.options.checks = split(text("checks"));
   if (given.count("jobs") != 0) command.options.jobs = parse_jobs(text("jobs"));
+  if (given.count("against") != 0) command.options.against = text("against");
+  if (!command.options.against.empty() && command.databases.size() != 1) {
+    throw Error(Errc::usage, "--against compares one database with one other, but " +
+                                 std::to_string(command.databases.size()) + " were given")
+        .with_hint("sqlbk verify COPY --against SOURCE");
+  }
+  if (given.count("manifest") != 0) {
+    if (command.databases.size() != 1) {
+      throw Error(Errc::usage, "a manifest is of one database, but " +
+                                   std::to_string(command.databases.size()) + " were given")
+          .with_hint("sqlbk verify --manifest FILE COPY");
+    }
+    command.options.expected = read_manifest(text("manifest"));
+  }
   if (given.count("tempdir") != 0) command.options.tempdir = text("tempdir");
   if (given.count("timeout") != 0 && text("timeout") != "none") {
     command.deadline = Deadline::after(parse_duration(text("timeout"), "timeout"));

@@ -83,6 +83,7 @@ std::span<const Command> commands() noexcept {
 
 int main(int argc, char** argv) {
   try {
+    sqlbk::sqlite::disable_memory_statistics();
     const int exit_code = sqlbk::tool::run({argv + 1, argv + argc});
     std::cout.flush();
     if (!std::cout) {

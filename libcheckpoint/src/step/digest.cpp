@@ -1,6 +1,8 @@
 #include <fcntl.h>
+#include <utility>
 
 #include "sha256.hpp"
+#include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
 #include "steps.hpp"
 
@@ -16,8 +18,12 @@ std::string digest_of(const std::string& path, RunContext& context) {
 // target's business, and so is publishing the file together with the copy.
 class DigestStep final : public PostStep {
  public:
-  std::string_view name() const noexcept override { return "digest"; }
-  StepTraits traits() const noexcept override { return {.takes_digest = true}; }
+  DigestStep(std::string name, bool publishes) : name_(std::move(name)), publishes_(publishes) {}
+
+  std::string_view name() const noexcept override { return name_; }
+  StepTraits traits() const noexcept override {
+    return {.takes_digest = true, .publishes_digest = publishes_};
+  }
 
   StepReport run(StagedImage& image, RunContext& context) override {
     image.close_files();
@@ -30,14 +36,23 @@ class DigestStep final : public PostStep {
     digest.main = digest_of(image.main_path(), context);
     if (wal) digest.wal = digest_of(image.wal_path(), context);
     image.digest = digest;
-    return {.name = "digest", .verdict = StepVerdict::ok, .findings = {}, .elapsed = {}};
+    return {.name = name_, .verdict = StepVerdict::ok, .findings = {}, .elapsed = {}};
   }
+
+ private:
+  std::string name_;
+  bool publishes_;
 };
 
 }  // namespace
 
-std::unique_ptr<PostStep> make_digest(const std::string& /*argument*/) {
-  return std::make_unique<DigestStep>();
+std::unique_ptr<PostStep> make_digest(const std::string& argument) {
+  if (argument.empty()) return std::make_unique<DigestStep>("digest", true);
+  if (argument == "file" || argument == "report") {
+    return std::make_unique<DigestStep>("digest=" + argument, argument == "file");
+  }
+  throw Error(Errc::usage, "the step digest does not know " + quoted(argument))
+      .with_hint("digest=file (as digest alone), or digest=report: without a file beside the copy");
 }
 
 }  // namespace sqlbk::checkpoint

@@ -29,6 +29,14 @@ void check_journal(const LiveFiles& files, const SourceFacts& facts, VerifyRepor
 void check_state_structure(const ReaderVfs& vfs, const VerifyOptions& options, RunContext& context,
                            StepReport& found);
 
+// The files against what was written down of them.
+void check_manifest(const LiveFiles& files, const SourceFacts& facts, const ExpectedCopy& expected,
+                    RunContext& context, StepReport& found);
+
+// Whether `state` holds what `wanted` holds: page by page, else schema and rows, table by table.
+void compare_states(const CheckedState& state, const CheckedState& wanted, RunContext& context,
+                    StepReport& found);
+
 // The file DATABASE.sha256, where there is one.
 void check_sha256(const LiveFiles& files, RunContext& context, StepReport& found);
 

@@ -17,6 +17,7 @@
 #include "check_result.hpp"
 #include "pragma_check.hpp"
 #include "verify/checks.hpp"
+#include "verify/table_hash.hpp"
 
 namespace sqlbk::checkpoint {
 namespace {
@@ -36,9 +37,7 @@ std::vector<std::string> all_tables(sqlite::Connection& connection) {
   }
   for (Table& table : tables) {
     try {
-      std::string name;
-      for (const char c : table.name) name += c == '"' ? std::string("\"\"") : std::string(1, c);
-      table.last_rowid = connection.integer("SELECT max(rowid) FROM \"" + name + "\"");
+      table.last_rowid = connection.integer("SELECT max(rowid) FROM " + sql_name(table.name));
     } catch (const Error&) {
       // WITHOUT ROWID, or damaged: then in no particular order.
     }

@@ -3,22 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <fcntl.h>
 
 #include "check_result.hpp"
 #include "pragma_check.hpp"
-#include "sqlbk/core/fold.hpp"
-#include "sqlbk/core/io.hpp"
 #include "verify/checks.hpp"
+#include "verify/state_reader.hpp"
 
 namespace sqlbk::checkpoint {
 namespace {
-
-using namespace std::chrono_literals;
-
-// Younger than this, a file may have been written to in the same tick of the kernel's clock in
-// which it was looked at.
-constexpr auto kQuietTime = 50ms;
 
 constexpr std::array<CheckInfo, 6> kChecks{{
     {"header", "the header of the database against itself and the size of the file"},
@@ -47,6 +39,61 @@ void require_known_checks(const VerifyOptions& options) {
   }
 }
 
+// With the magic put right, or without it, the rest of the header makes sense.
+bool looks_like_a_damaged_database(const LiveFiles& files, const SourceFacts& facts) {
+  std::array<std::byte, format::kDbHeaderSizeBytes> bytes{};
+  if (files.read(SourceFile::main, bytes, 0) < bytes.size()) return false;
+  const auto magic = std::as_bytes(std::span(format::kDbMagic));
+  const bool has_magic = std::equal(magic.begin(), magic.end(), bytes.begin());
+  if (has_magic) return true;
+  std::ranges::copy(magic, bytes.begin());
+  const format::ParsedDbHeader header = format::parse_db_header(bytes);
+  return header && facts.main.size_bytes % header->page_size_bytes == 0 &&
+         header->text_encoding <= 3 && header->size_pages != 0;
+}
+
+// A file of which nothing looks like a database is none. One whose first bytes alone are wrong
+// is a damaged one.
+void refuse_what_is_no_database(const LiveFiles& files, const SourceFacts& facts) {
+  if (facts.is_empty() && facts.wal_size_bytes() > 0) {
+    throw Error(Errc::damaged,
+                "the main file of " + quoted(facts.given_path) + " is empty, but its -wal is not")
+        .with_path(facts.given_path)
+        .with_hint(
+            "the WAL may be all that is left: copy both files away before anything "
+            "opens them");
+  }
+  if (facts.is_empty() || facts.header || looks_like_a_damaged_database(files, facts)) return;
+  throw Error(Errc::not_a_database, "unable to check " + quoted(facts.given_path) + ": the file " +
+                                        std::string(format::to_string(facts.header.issue)))
+      .with_path(facts.given_path)
+      .with_hint("check the path; of an encrypted database nothing can be checked");
+}
+
+// Branches of SQLite say the same new version twice; anything else there is a flipped bit.
+bool has_a_damaged_version(const LiveFiles& files, const SourceFacts& facts) {
+  std::array<std::byte, 2> versions{};
+  static_cast<void>(files.read(SourceFile::main, versions, format::kDbWriteVersionOffset));
+  return facts.header.issue == format::DbHeaderIssue::bad_read_version &&
+         versions[0] != versions[1];
+}
+
+// What no SQLite would read either, or what would be misread.
+void refuse_what_is_unsupported(const LiveFiles& files, const SourceFacts& facts) {
+  if (has_a_damaged_version(files, facts)) return;
+  try {
+    require_copyable(facts, {.foreign = true, .opaque = false});
+  } catch (const Error& error) {
+    if (error.code() != Errc::unsupported_database) return;
+    constexpr std::string_view kCopy = "unable to copy ";
+    std::string what = error.what();
+    if (what.starts_with(kCopy)) what = "unable to check " + what.substr(kCopy.size());
+    Error refusal(error.code(), what);
+    refusal.with_path(error.path()).with_hint(std::string(error.hint()));
+    throw refusal;
+  }
+}
+
 // One database being verified.
 class Verification {
  public:
@@ -56,22 +103,26 @@ class Verification {
         stage_(stage),
         context_(context),
         report_(report),
-        files_(database),
-        facts_(probe_source(files_)) {}
+        reader_(database, options.tempdir, stage, context) {}
 
   void run() {
-    refuse_what_is_unsupported();
-    refuse_what_is_no_database();
-    run_check("wal",
-              [&](StepReport& found) { check_wal(files_, facts_, context_, report_, found); });
-    run_check("journal", [&](StepReport& found) { check_journal(files_, facts_, report_, found); });
-    const std::size_t so_far = report_.checks.size();
-    if (!can_be_read_in_place() || !check_in_place()) {
-      // What was found in a file that was changing is worth nothing.
-      report_.checks.resize(so_far);
-      check_a_copy();
-    }
-    run_check("sha256", [&](StepReport& found) { check_sha256(files_, context_, found); });
+    refuse_what_is_unsupported(reader_.files(), reader_.facts());
+    refuse_what_is_no_database(reader_.files(), reader_.facts());
+    run_check("wal", [&](StepReport& found) {
+      check_wal(reader_.files(), reader_.facts(), context_, report_, found);
+    });
+    run_check("journal", [&](StepReport& found) {
+      check_journal(reader_.files(), reader_.facts(), report_, found);
+    });
+    const VerifyReport so_far = report_;
+    reader_.read([&](const CheckedState& state) { check_state(state); }, [&] { report_ = so_far; });
+    report_.in_place = reader_.in_place();
+    add_notes_of_the_copy();
+    run_check("sha256", [&](StepReport& found) { check_sha256(reader_.files(), context_, found); });
+    if (!options_.expected) return;
+    run_in_any_case("manifest", [&](StepReport& found) {
+      check_manifest(reader_.files(), reader_.facts(), *options_.expected, context_, found);
+    });
   }
 
  private:
@@ -81,7 +132,10 @@ class Verification {
   }
 
   void run_check(const std::string& name, const std::function<void(StepReport&)>& check) {
-    if (!is_wanted(name)) return;
+    if (is_wanted(name)) run_in_any_case(name, check);
+  }
+
+  void run_in_any_case(const std::string& name, const std::function<void(StepReport&)>& check) {
     context_.log(LogLevel::info, "check " + name);
     context_.tick();
     const Stopwatch time;
@@ -90,117 +144,25 @@ class Verification {
     report_.checks.push_back(std::move(result));
   }
 
-  // A file of which nothing looks like a database is none. One whose first bytes alone are wrong
-  // is a damaged one.
-  void refuse_what_is_no_database() {
-    if (facts_.is_empty() && facts_.wal_size_bytes() > 0) {
-      throw Error(Errc::damaged, "the main file of " + quoted(facts_.given_path) +
-                                     " is empty, but its -wal is not")
-          .with_path(facts_.given_path)
-          .with_hint(
-              "the WAL may be all that is left: copy both files away before anything "
-              "opens them");
-    }
-    if (facts_.is_empty() || facts_.header || looks_like_a_damaged_database()) return;
-    throw Error(Errc::not_a_database, "unable to check " + quoted(facts_.given_path) +
-                                          ": the file " +
-                                          std::string(format::to_string(facts_.header.issue)))
-        .with_path(facts_.given_path)
-        .with_hint("check the path; of an encrypted database nothing can be checked");
-  }
-
-  // What no SQLite would read either, or what would be misread.
-  void refuse_what_is_unsupported() {
-    try {
-      require_copyable(facts_, {.foreign = true, .opaque = false});
-    } catch (const Error& error) {
-      if (error.code() != Errc::unsupported_database) return;
-      constexpr std::string_view kCopy = "unable to copy ";
-      std::string what = error.what();
-      if (what.starts_with(kCopy)) what = "unable to check " + what.substr(kCopy.size());
-      Error refusal(error.code(), what);
-      refusal.with_path(error.path()).with_hint(std::string(error.hint()));
-      throw refusal;
-    }
-  }
-
-  // With the magic put right, or without it, the rest of the header makes sense.
-  bool looks_like_a_damaged_database() const {
-    std::array<std::byte, format::kDbHeaderSizeBytes> bytes{};
-    if (files_.read(SourceFile::main, bytes, 0) < bytes.size()) return false;
-    const auto magic = std::as_bytes(std::span(format::kDbMagic));
-    const bool has_magic = std::equal(magic.begin(), magic.end(), bytes.begin());
-    if (has_magic) return true;
-    std::ranges::copy(magic, bytes.begin());
-    const format::ParsedDbHeader header = format::parse_db_header(bytes);
-    return header && facts_.main.size_bytes % header->page_size_bytes == 0 &&
-           header->text_encoding <= 3 && header->size_pages != 0;
-  }
-
-  bool can_be_read_in_place() const { return facts_.at_rest() && !facts_.has_hot_journal(); }
-
-  // False: somebody came by.
-  bool check_in_place() {
-    wait_until_quiet();
-    if (!can_be_read_in_place()) return false;
-    CheckedState state(files_.fd_of(SourceFile::main), files_.main_path());
-    if (facts_.wal_header) {
-      const WalScan scan =
-          scan_wal(files_.fd_of(SourceFile::wal), files_.path_of(SourceFile::wal), context_);
-      if (scan.committed.frames != 0) {
-        state.lay_over(files_.fd_of(SourceFile::wal), files_.path_of(SourceFile::wal),
-                       scan.committed, context_);
-      }
-    }
-    report_.in_place = true;
-    check_state(state);
-    return is_unchanged();
-  }
-
-  void wait_until_quiet() {
-    const auto now = std::chrono::duration_cast<std::chrono::nanoseconds>(
-        std::chrono::system_clock::now().time_since_epoch());
-    const std::int64_t newest =
-        std::max(facts_.main.ctime_ns, facts_.wal ? facts_.wal->ctime_ns : 0);
-    const auto quiet_time = kQuietTime + facts_.file_system.timestamp_granularity;
-    const auto age = now - std::chrono::nanoseconds(newest);
-    if (age < quiet_time && age >= 0ns) {
-      context_.sleep_for(std::chrono::ceil<std::chrono::milliseconds>(quiet_time - age));
-    }
-    facts_ = probe_source(files_);
-  }
-
-  bool is_unchanged() {
-    const auto same = [&](SourceFile file, const std::optional<FileStat>& before) {
-      const std::optional<FileStat> now = files_.stat_by_path(file);
-      return now.has_value() == before.has_value() && (!now || now->unchanged(*before));
-    };
-    return same(SourceFile::main, facts_.main) && same(SourceFile::wal, facts_.wal) &&
-           same(SourceFile::journal, facts_.journal) && !lock_state(files_).writer;
-  }
-
-  void check_a_copy() {
-    report_.in_place = false;
-    Report copied;
-    stage_(files_.given_path(), options_.tempdir, context_, copied, [&](StagedImage& image) {
-      report_.copied_bytes = copied.size_bytes;
-      report_.copied_how = std::string(to_string(copied.verdict)) + " by " + copied.strategy;
-      const UniqueFd fd = open_at(AT_FDCWD, image.main_path(), O_RDONLY, 0, image.main_path());
-      check_state(CheckedState(fd.get(), files_.main_path()));
-    });
-    for (const std::string& assumption : copied.assumptions) {
-      report_.notes.push_back("assumed: " + assumption);
-    }
-    for (const std::string& warning : copied.warnings) report_.notes.push_back(warning);
-  }
-
   void check_state(const CheckedState& state) {
+    const Report& copied = reader_.copied();
+    if (!reader_.in_place()) {
+      report_.copied_bytes = state.size_bytes();
+      report_.copied_how = std::string(to_string(copied.verdict)) + " by " + copied.strategy;
+    }
     report_.size_bytes = state.size_bytes();
-    if (facts_.header) report_.page_size_bytes = facts_.header->page_size_bytes;
+    const SourceFacts& facts = reader_.facts();
+    if (facts.header) report_.page_size_bytes = facts.header->page_size_bytes;
     if (state.size_bytes() == 0) {
       report_.notes.emplace_back("the file is empty, which is an empty database");
-      return;
+    } else {
+      check_content(state);
     }
+    if (options_.against.empty()) return;
+    run_in_any_case("against", [&](StepReport& found) { compare(state, found); });
+  }
+
+  void check_content(const CheckedState& state) {
     run_check("header", [&](StepReport& found) { check_header(state, report_, found); });
     const ReaderVfs vfs(state, context_.progress());
     run_check("structure", [&](StepReport& found) {
@@ -214,12 +176,25 @@ class Verification {
     });
   }
 
+  void compare(const CheckedState& state, StepReport& found) {
+    StateReader source(options_.against, options_.tempdir, stage_, context_);
+    refuse_what_is_no_database(source.files(), source.facts());
+    source.read([&](const CheckedState& wanted) { compare_states(state, wanted, context_, found); },
+                [&] { found.findings.clear(); });
+  }
+
+  void add_notes_of_the_copy() {
+    for (const std::string& assumption : reader_.copied().assumptions) {
+      report_.notes.push_back("assumed: " + assumption);
+    }
+    for (const std::string& warning : reader_.copied().warnings) report_.notes.push_back(warning);
+  }
+
   const VerifyOptions& options_;
   const StageCopy& stage_;
   RunContext& context_;
   VerifyReport& report_;
-  LiveFiles files_;
-  SourceFacts facts_;
+  StateReader reader_;
 };
 
 StepVerdict verdict_of(const VerifyReport& report) {

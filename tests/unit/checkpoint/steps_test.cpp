@@ -305,6 +305,14 @@ TEST_F(StepsTest, DigestIsThatOfTheFiles) {
   EXPECT_FALSE(image_.digest);
 }
 
+TEST_F(StepsTest, DigestMayBeOnlyReported) {
+  EXPECT_TRUE(registry_.step("digest")->traits().publishes_digest);
+  EXPECT_TRUE(registry_.step("digest=file")->traits().publishes_digest);
+  EXPECT_FALSE(registry_.step("digest=report")->traits().publishes_digest);
+  EXPECT_TRUE(registry_.step("digest=report")->traits().takes_digest);
+  EXPECT_THROW(static_cast<void>(registry_.step("digest=md5")), Error);
+}
+
 TEST_F(StepsTest, DigestOfMoreThanOneBlock) {
   test::write_text(image_.main_path(), std::string((3U << 20U) + 5, 'x'));
   EXPECT_EQ(run("digest").verdict, StepVerdict::ok);

@@ -27,11 +27,22 @@ struct CheckInfo {
 };
 std::span<const CheckInfo> verify_checks() noexcept;
 
+// What is written down of a copy when it is made.
+struct ExpectedCopy {
+  std::uint64_t size_bytes = 0;
+  std::uint64_t wal_size_bytes = 0;
+  std::uint32_t page_size_bytes = 0;  // 0: not known
+  std::string sha256;                 // hexadecimal; "": not known
+  std::string wal_sha256;
+};
+
 struct VerifyOptions {
-  std::vector<std::string> checks;  // names from verify_checks(); empty: all of them
-  bool quick = false;               // PRAGMA quick_check instead of integrity_check
-  unsigned jobs = 1;                // connections that check at the same time
-  std::string tempdir;              // where a copy is made if one is needed
+  std::vector<std::string> checks;       // names from verify_checks(); empty: all of them
+  bool quick = false;                    // PRAGMA quick_check instead of integrity_check
+  unsigned jobs = 1;                     // connections that check at the same time
+  std::string tempdir;                   // where a copy is made if one is needed
+  std::string against;                   // the database that should hold the same; "": none
+  std::optional<ExpectedCopy> expected;  // what the database should look like
 };
 
 struct VerifyReport {
