@@ -112,7 +112,7 @@ class ParallelCheck {
       }
     }
     // Damage before what could not be checked.
-    std::ranges::stable_partition(errors_, means_damage);
+    std::stable_partition(errors_.begin(), errors_.end(), means_damage);
     for (const Error& error : errors_) {
       if (!means_damage(error)) throw error;
       found.findings.emplace_back(error.what());
