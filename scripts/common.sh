@@ -4,7 +4,8 @@
 # Debian 12's names. What each set needs beyond the ones before it.
 build_packages=(g++ meson ninja-build pkg-config libsqlite3-dev libboost-filesystem-dev
   libboost-program-options-dev nlohmann-json3-dev libssl-dev)
-test_packages=(libgtest-dev libgmock-dev sqlite3 python3 strace btrfs-progs xfsprogs e2fsprogs)
+test_packages=(libgtest-dev libgmock-dev sqlite3 python3 strace btrfs-progs xfsprogs e2fsprogs
+  spin)
 all_packages=(clang libclang-rt-14-dev clang-format clang-tidy shellcheck)
 
 unset CDPATH

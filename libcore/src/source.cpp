@@ -125,6 +125,30 @@ format::JournalState read_journal_state(const LiveFiles& files) {
   return format::journal_state(format::Bytes(first).first(got));
 }
 
+namespace {
+
+// A journal that is active while nobody holds RESERVED is a crashed owner's. The two are not seen
+// at one moment: only the same journal (its nonce) before and after RESERVED was asked for tells it
+// from one whose writer has just gone, or just come.
+void read_journal(LiveFiles& files, SourceFacts& facts) {
+  using Header = std::array<std::byte, format::kJournalHeaderSizeBytes>;
+  for (int i = 0; i < kHeaderTries; ++i) {
+    files.refresh(SourceFile::journal);
+    facts.journal = stat_if_open(files, SourceFile::journal);
+    facts.journal_state = read_journal_state(files);
+    if (facts.journal_state != format::JournalState::active) return;
+    Header before{};
+    static_cast<void>(files.read(SourceFile::journal, before, 0));
+    facts.locks = lock_state(files);
+    if (facts.locks.reserved) return;
+    Header after{};
+    static_cast<void>(files.read(SourceFile::journal, after, 0));
+    if (before == after && files.is_current(SourceFile::journal)) return;
+  }
+}
+
+}  // namespace
+
 SourceFacts probe_source(LiveFiles& files) {
   files.refresh_sidecars();
   SourceFacts facts;
@@ -144,7 +168,7 @@ SourceFacts probe_source(LiveFiles& files) {
   facts.shm = stat_if_open(files, SourceFile::shm);
   facts.journal = stat_if_open(files, SourceFile::journal);
   facts.wal_header = read_wal_header(files);
-  facts.journal_state = read_journal_state(files);
+  read_journal(files, facts);
   facts.names_super_journal = read_super_journal_mark(files);
   return facts;
 }

@@ -60,11 +60,15 @@ class Harmless(CliTest):
         return {name: (info.st_mtime_ns, info.st_ino, info.st_size)
                 for name in os.listdir(self.dir) for info in [os.stat(self.path(name))]}
 
+    def last_read(self):
+        """These are our own files, so that O_NOATIME is permitted."""
+        return {name: os.stat(self.path(name)).st_atime_ns for name in os.listdir(self.dir)}
+
     def check_untouched(self, mode, leave_wal, *options):
         self.check_trace(self.make(mode, leave_wal), *options)
 
     def check_trace(self, source, *options, takes_locks=False):
-        before = self.seen()
+        before, read_before = self.seen(), self.last_read()
         lines = self.traced_copy(source, *options)
         self.assertTrue(any("openat" in line for line in lines), "the trace does not show the source")
         locks = 0
@@ -83,6 +87,7 @@ class Harmless(CliTest):
                 self.fail("not a way to read: " + line)
         self.assertEqual(locks > 0, takes_locks)
         self.assertEqual(before, self.seen())
+        self.assertEqual(read_before, self.last_read())
 
     def test_rollback_mode(self):
         self.check_untouched("delete", False)

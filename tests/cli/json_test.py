@@ -2,58 +2,16 @@
 
 import errno
 import os
-import re
 import shutil
 
-from support import SOURCE_ROOT, CliTest, main
-
-TYPES = {
-    "string": lambda value: isinstance(value, str),
-    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
-    "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
-    "boolean": lambda value: isinstance(value, bool),
-    "object": lambda value: isinstance(value, dict),
-    "object or null": lambda value: value is None or isinstance(value, dict),
-    "array of string": lambda value: isinstance(value, list) and
-                       all(isinstance(item, str) for item in value),
-    "array of object": lambda value: isinstance(value, list) and
-                       all(isinstance(item, dict) for item in value),
-}
-OPEN_OBJECTS = {"proof"}  # any names, strings as values
-
-
-def documented_fields():
-    with open(os.path.join(SOURCE_ROOT, "docs", "cli.md"), encoding="utf-8") as file:
-        text = file.read().split("| field | type | meaning |", 1)[1].split("\n\n", 1)[0]
-    return dict(re.findall(r"^\| `([\w.\[\]]+)` \| ([a-z ]+) \|", text, re.MULTILINE))
-
-
-def problems(value, fields, prefix=""):
-    """What of `value` is not as documented: missing, unknown, of another type."""
-    here = {name[len(prefix):]: kind for name, kind in fields.items()
-            if name.startswith(prefix) and not re.search(r"[.\[]", name[len(prefix):])}
-    found = [f"{prefix}{name} is missing" for name in here if name not in value]
-    for name, item in value.items():
-        path = prefix + name
-        if name not in here:
-            found.append(f"{path} is not documented")
-        elif not TYPES[here[name]](item):
-            found.append(f"{path} is no {here[name]}: {item!r}")
-        elif path in OPEN_OBJECTS:
-            found += [f"{path}.{key} is no string" for key, fact in item.items()
-                      if not isinstance(fact, str)]
-        elif isinstance(item, dict):
-            found += problems(item, fields, path + ".")
-        elif here[name] == "array of object":
-            for part in item:
-                found += problems(part, fields, path + "[].")
-    return found
+from schema import documented_fields, problems
+from support import CliTest, main
 
 
 class Json(CliTest):
     def check(self, result):
         self.assertEqual(result.out.count(b"\n"), 1, str(result))
-        self.assertEqual(problems(result.json, documented_fields()), [], str(result))
+        self.assertEqual(problems(result.json, documented_fields("copy")), [], str(result))
         self.assertEqual(result.json["exit_code"], result.code)
         self.assertEqual(result.json["error"] is None, result.code == 0)
         return result.json
@@ -62,7 +20,7 @@ class Json(CliTest):
         return self.check(self.run_sqlbk("copy", "--json", *arguments, **options))
 
     def test_the_validator_finds_what_is_wrong(self):
-        fields = documented_fields()
+        fields = documented_fields("copy")
         self.assertGreater(len(fields), 30)
         self.make_database()
         good = self.copy_json("--then", "quick_check", "app.db", "x.db")

@@ -345,6 +345,11 @@ class Options(CliTest):
         self.assertEqual(len(result.json["warnings"]), 1)
         self.assertIn(b"warning: ", result.err)
         self.assertTrue(os.path.exists(self.path("x.db")))
+        for strategy in ("retry-verify", "follow", "plain"):
+            with self.subTest(strategy):
+                report = self.copy_json("--force", "--strategy", strategy, "--copy-retry", "1",
+                                        "--no-copy-retry-strict", "app.db", "x.db")
+                self.assertEqual(report["verdict"], "unproven")
         self.refused(2, "usage", "--copy-retry-strict", "--copy-retry-strict",
                      "--no-copy-retry-strict", "app.db", "y.db")
 

@@ -50,7 +50,9 @@ TEST_P(Conformance, OfEveryStrategy) {
   const Cell& cell = GetParam();
   CellSource source(cell);
   const kit::TemporaryDirectory destinations(scratch_parent(cell));
-  SeenSource seen = look_at_source(source.path());
+  // A journal that is there now is not there a moment later where somebody writes.
+  const bool is_still = cell.situation != Situation::writing;
+  SeenSource seen = is_still ? look_at_source(source.path()) : SeenSource();
   unsigned succeeded = 0;
   for (const std::string& spec : strategies().specs) {
     SCOPED_TRACE(spec);
@@ -77,7 +79,7 @@ TEST_P(Conformance, OfEveryStrategy) {
       EXPECT_EQ(leftovers(request.destination, {}), "");
     }
     EXPECT_EQ(own_locks_on(source.path()), locks_before);
-    if (cell.situation != Situation::writing) {
+    if (is_still) {
       // SQLite's readers write their marks into the -shm; nobody else may change anything.
       SeenSource now = look_at_source(source.path());
       EXPECT_EQ(difference(seen, now, !traits.opens_with_sqlite), "");

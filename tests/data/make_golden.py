@@ -256,17 +256,18 @@ def db_value(out, name):
     assert data[:16] == b"SQLite format 3\0"
     page_size, write, read_version, reserved = struct.unpack(">HBBB", data[16:21])
     counter, pages = struct.unpack(">II", data[24:32])
-    cookie, = struct.unpack(">I", data[40:44])
+    free, cookie, schema_format = struct.unpack(">III", data[36:48])
     vacuum, encoding, user, incremental, application = struct.unpack(">5I", data[52:72])
     valid_for, version = struct.unpack(">II", data[92:100])
     return ('    {.name = "%s", .file_size_bytes = %d, .page_size_bytes = %d, .write_version = %d, '
             ".read_version = %d, .reserved_bytes = %d, .change_counter = %d, .size_pages = %d, "
-            ".schema_cookie = %d, .auto_vacuum_root = %d, .text_encoding = %d, "
+            ".freelist_pages = %d, .schema_cookie = %d, .schema_format = %d, "
+            ".auto_vacuum_root = %d, .text_encoding = %d, "
             ".user_version = %d, .incremental_vacuum = %d, .application_id = 0x%08x, "
             ".version_valid_for = %d, .sqlite_version = %d},\n"
             % (name, len(data), 65536 if page_size == 1 else page_size, write, read_version,
-               reserved, counter, pages, cookie, vacuum, encoding, user, incremental, application,
-               valid_for, version))
+               reserved, counter, pages, free, cookie, schema_format, vacuum, encoding, user,
+               incremental, application, valid_for, version))
 
 
 def wal_value(out, name, live):
@@ -359,8 +360,9 @@ struct Db {
   std::size_t file_size_bytes;
   std::uint32_t page_size_bytes;
   std::uint8_t write_version, read_version, reserved_bytes;
-  std::uint32_t change_counter, size_pages, schema_cookie, auto_vacuum_root, text_encoding,
-      user_version, incremental_vacuum, application_id, version_valid_for, sqlite_version;
+  std::uint32_t change_counter, size_pages, freelist_pages, schema_cookie, schema_format,
+      auto_vacuum_root, text_encoding, user_version, incremental_vacuum, application_id,
+      version_valid_for, sqlite_version;
 };
 
 struct Frame {

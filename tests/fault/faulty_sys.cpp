@@ -73,8 +73,8 @@ std::string_view to_string(Fault fault) noexcept {
 }
 
 bool may_suffer(std::string_view call, Fault fault) noexcept {
-  const auto is_one_of = [call](std::initializer_list<std::string_view> calls) {
-    return std::ranges::find(calls, call) != calls.end();
+  const auto is_one_of = [call](std::initializer_list<std::string_view> names) {
+    return std::ranges::find(names, call) != names.end();
   };
   switch (fault) {
     case Fault::no_space:

@@ -20,6 +20,8 @@ namespace {
 constexpr std::array kCommands{
     Command{"copy", "take a consistent copy of a database that others may be using", run_copy},
     Command{"verify", "whether databases are sound, without changing anything", run_verify},
+    Command{"inspect", "what a database is, who holds it, and what a copy of it would do",
+            run_inspect},
     Command{"list", "the copy strategies and post-steps that there are", run_list},
     Command{"demo", "copy a small database while it is written, and show what happens", run_demo},
 };
@@ -35,7 +37,7 @@ void print_help(std::ostream& out) {
   out << "sqlbk: safe, fast copies of SQLite databases while other programs use them\n\n"
          "usage: sqlbk COMMAND [options] ...\n\n";
   for (const Command& command : kCommands) {
-    out << "  " << command.name << std::string(8 - command.name.size(), ' ') << command.summary
+    out << "  " << command.name << std::string(9 - command.name.size(), ' ') << command.summary
         << '\n';
   }
   out << "\n  sqlbk COMMAND --help   the options of a command\n"

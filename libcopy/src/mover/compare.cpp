@@ -12,10 +12,11 @@ constexpr std::size_t kBufferBytes = std::size_t{1} << 18U;
 // A page of the cache: what is written is written in such pieces at least.
 constexpr std::size_t kPieceBytes = 4096;
 
-class CompareMover final : public Mover {
+class BufferedCompareMover final : public CompareMover {
  public:
   std::string_view name() const noexcept override { return "compare"; }
   std::string_view summary() const noexcept override { return "writes only what differs"; }
+  std::uint64_t written_bytes() const noexcept override { return written_bytes_; }
 
   Moved move(const MoveJob& job, RunContext& context) override {
     Moved moved;
@@ -37,7 +38,7 @@ class CompareMover final : public Mover {
 
  private:
   void write_differences(const MoveJob& job, std::uint64_t offset, std::size_t got,
-                         std::size_t held) const {
+                         std::size_t held) {
     for (std::size_t at = 0; at < got; at += kPieceBytes) {
       const std::size_t size = std::min(kPieceBytes, got - at);
       const bool same =
@@ -46,17 +47,19 @@ class CompareMover final : public Mover {
                                           present_.begin() + static_cast<std::ptrdiff_t>(at));
       if (same) continue;
       write_all(job.out_fd, std::span(wanted_).subspan(at, size), offset + at, job.out_path);
+      written_bytes_ += size;
     }
   }
 
   std::vector<std::byte> wanted_ = std::vector<std::byte>(kBufferBytes);
   std::vector<std::byte> present_ = std::vector<std::byte>(kBufferBytes);
+  std::uint64_t written_bytes_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<Mover> make_compare_mover() {
-  return std::make_unique<CompareMover>();
+std::unique_ptr<CompareMover> make_compare_mover() {
+  return std::make_unique<BufferedCompareMover>();
 }
 
 }  // namespace sqlbk::copy

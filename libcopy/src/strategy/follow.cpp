@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "or_unproven.hpp"
 #include "source_changed.hpp"
 #include "source_mover.hpp"
 #include "sqlbk/core/error.hpp"
@@ -20,6 +21,9 @@ using namespace std::chrono_literals;
 
 // Often enough that a saturating writer does not get through a generation between two looks.
 constexpr std::chrono::microseconds kLookEvery = 300us;
+
+// Frames without checksums of an owner who is gone stay as they are.
+constexpr unsigned kLooksAtDeadFrames = 3;
 
 // Looks at the WAL from a thread of its own until it is told to stop.
 class FollowerThread {
@@ -80,6 +84,7 @@ class FollowStrategy final : public CopyStrategy {
 
   void copy(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) override {
     const unsigned attempts = std::max(1U, context.options.copy_retry);
+    unsigned dead_frames = 0;
     for (unsigned attempt = 1;; ++attempt) {
       report.attempts += 1;
       try {
@@ -90,6 +95,9 @@ class FollowStrategy final : public CopyStrategy {
           throw;
         }
         context.deadline.first_pass_done();
+        const bool lost = error.code() == Errc::frames_without_checksum;
+        dead_frames = lost && !lock_state(files).any() ? dead_frames + 1 : 0;
+        if (dead_frames >= kLooksAtDeadFrames) throw;
         if (attempt >= attempts || context.deadline.has_passed()) throw;
         context.log(LogLevel::info, error.what());
         target.image().discard();
@@ -129,10 +137,7 @@ class FollowStrategy final : public CopyStrategy {
       static_cast<void>(mover.move_main());  // may be shortened under us; the WAL says its size
       thread.stop();
     }
-    follower.look();  // what was backfilled while main was copied was committed before this look
-    const LiveIndex index = read_live_wal_index(wal_files);
-    follower.look();
-    require_complete(files, follower, index);
+    follower.finish();  // what was backfilled while main was copied was committed before
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
     if (read_journal_state(files) == format::JournalState::active ||
         !files.is_current(SourceFile::journal)) {
@@ -144,20 +149,6 @@ class FollowStrategy final : public CopyStrategy {
     report.facts.emplace_back("wal_resets", std::to_string(follower.resets()));
     report.strategy = mover.mover_used().empty() ? name_ : "follow+" + mover.mover_used();
     report.verdict = Verdict::proven;
-  }
-
-  // Bug Z: a commit without checksums would have gone unseen.
-  static void require_complete(const LiveFiles& files, const WalFollower& follower,
-                               const LiveIndex& index) {
-    const bool index_counts = index && index->salt == follower.header().salt;
-    const bool lost =
-        index_counts ? follower.committed_frames() < index->mx_frame : follower.zero_salts_follow();
-    if (!lost) return;
-    throw Error(Errc::frames_without_checksum,
-                "unable to prove a copy of " + quoted(files.given_path()) +
-                    " complete: its WAL has frames without checksums, as SQLite before 3.50 may "
-                    "commit them")
-        .with_path(files.given_path());
   }
 
   static void lay_over(StagedImage& image, const WalFollower& follower, RunContext& context) {
@@ -184,7 +175,7 @@ class FollowStrategy final : public CopyStrategy {
 }  // namespace
 
 std::unique_ptr<CopyStrategy> make_follow_strategy(std::string name, MoverLadder movers) {
-  return std::make_unique<FollowStrategy>(std::move(name), std::move(movers));
+  return make_or_unproven(std::make_unique<FollowStrategy>(std::move(name), std::move(movers)));
 }
 
 }  // namespace sqlbk::copy

@@ -45,9 +45,20 @@ class LockStrategy final : public CopyStrategy {
   }
 
  private:
-  // Somebody could checkpoint into main in spite of SHARED.
+  // Somebody could checkpoint into main in spite of SHARED. An empty -wal beside header 1/1 is none
+  // to those who come, but those who have it open already write to it.
   static bool needs_wal_lock(const SourceFacts& facts) {
-    return facts.uses_wal() && facts.wal.has_value();
+    return facts.wal && (facts.uses_wal() || facts.locks.dms);
+  }
+
+  // Every WAL connection holds SHARED on main and, but for one that lets nobody in, the DMS lock.
+  static void require_owner_uses_shm(const LiveFiles& files) {
+    const LockState locks = lock_state(files);
+    constexpr int kOpenFileLock = -1;  // SQLite's locks are not of this kind: another copy's
+    if (!locks.shared || locks.shared->pid == kOpenFileLock || locks.dms) return;
+    throw Error(Errc::source_busy, "unable to lock " + quoted(files.given_path()) +
+                                       ": it is open, but not with the -shm file beside it")
+        .with_path(files.given_path());
   }
 
   void copy_once(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) {
@@ -66,10 +77,11 @@ class LockStrategy final : public CopyStrategy {
     std::optional<WalReadLock> read_lock;
     if (needs_wal_lock(facts)) {
       read_lock.emplace(files, context);
-      // An -shm that the path no longer names protects nothing.
+      // An -shm that the path no longer names, or that the owner does not use, protects nothing.
       if (!files.is_current(SourceFile::main) || !files.is_current(SourceFile::shm)) {
         throw_changed(files, "its files were replaced");
       }
+      require_owner_uses_shm(files);
     }
     LockBudget budget(files, context.options.lock_budget);
     const auto watch = context.watch([&budget] { budget.look(); });

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 
 #include "sqlbk/core/live_files.hpp"
@@ -19,11 +20,20 @@ class LockBudget {
   void look();
 
  private:
-  bool somebody_waits() const;
+  // Who waits, told from everybody else who might: by the pid (0 in another pid namespace) and, in
+  // WAL mode, the last commit. Nobody commits while a checkpoint waits; where somebody did, two
+  // threads of one process only happened to hold the two locks.
+  struct Waiter {
+    int pid = 0;
+    std::uint32_t mx_frame = 0;
+    bool operator==(const Waiter&) const = default;
+  };
+  std::optional<Waiter> waiter() const;
 
   const LiveFiles& files_;
   std::chrono::milliseconds budget_;
-  std::optional<std::chrono::steady_clock::time_point> waiting_since_;
+  std::optional<Waiter> waiting_;
+  std::chrono::steady_clock::time_point since_;
 };
 
 }  // namespace sqlbk::copy

@@ -5,6 +5,7 @@
 #include "source_changed.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/fold.hpp"
+#include "unseen_wal.hpp"
 #include "wal_header_file.hpp"
 #include "wal_part.hpp"
 
@@ -15,6 +16,7 @@ using namespace std::chrono_literals;
 // What is on disk and in the wal-index at the start of the copy, in step with each other.
 struct LockedCopy::WalStart {
   std::optional<WalHeaderBytes> header;
+  std::optional<FileStat> file;  // in which it stands
   LiveIndex index;
   // The file's generation is the one that counts. Otherwise the wal-index was restarted (mxFrame 0)
   // or there is no header, and main is complete without the WAL.
@@ -26,6 +28,7 @@ LockedCopy::WalStart LockedCopy::read_wal_start(bool somebody_attached) {
   for (int i = 0; i < kTries; ++i) {
     WalStart start;
     start.header = wal_header_by_path(files_);
+    if (start.header) start.file = files_.stat(SourceFile::wal);
     files_.refresh(SourceFile::shm);
     start.index = read_live_wal_index(files_);
     if (!start.index && somebody_attached) throw_changed(files_, "its wal-index cannot be read");
@@ -44,6 +47,9 @@ void LockedCopy::copy_wal_mode(bool somebody_attached) {
   static_cast<void>(mover_.move_main());  // may be shortened under us; the WAL says its size
   if (start.in_step) static_cast<void>(mover_.move_wal(wal_bytes_that_count(start)));
   if (start.in_step && wal_header_by_path(files_) == start.header) {
+    if (!start.file->same_file(files_.stat(SourceFile::wal))) {
+      throw_changed(files_, "its WAL was replaced");
+    }
     take_wal(start);
   } else {
     take_main_alone(start, main_before);
@@ -84,7 +90,8 @@ void LockedCopy::take_wal(const WalStart& start) {
 // The WAL was reset inside our lock, or just before: that needs all of the generation in main and
 // our reader on read-lock 0, which keeps everybody from writing to main.
 void LockedCopy::take_main_alone(const WalStart& start, const FileStat& main_before) {
-  if (start.index && start.index->backfilled_frames < start.index->mx_frame) {
+  // Without an index at the start nothing says that main was complete.
+  if (start.in_step && (!start.index || start.index->backfilled_frames < start.index->mx_frame)) {
     throw_changed(files_, "its WAL was reset in spite of our read lock");
   }
   if (!main_before.unchanged(files_.stat(SourceFile::main))) {
@@ -96,6 +103,9 @@ void LockedCopy::take_main_alone(const WalStart& start, const FileStat& main_bef
 
 // SHARED keeps every rollback-mode writer out of main; only a WAL could be written around it.
 void LockedCopy::copy_rollback_mode() {
+  const bool had_wal = files_.stat_by_path(SourceFile::wal).has_value();
+  if (had_wal && lock_state(files_).dms) throw_changed(files_, "somebody uses its empty -wal");
+  refuse_unseen_wal(files_, read_db_header(files_));
   const FileStat before = files_.stat(SourceFile::main);
   if (lock_state(files_).exclusive) {
     throw_changed(files_, "a writer holds it exclusively in spite of our read lock");
@@ -104,8 +114,13 @@ void LockedCopy::copy_rollback_mode() {
     throw_changed(files_, "it has a hot journal");
   }
   if (mover_.move_main() != before.size_bytes) throw_changed(files_, "its size");
+  // An empty one that appeared may have been emptied into main by a checkpoint.
   const std::optional<FileStat> wal = files_.stat_by_path(SourceFile::wal);
-  if (wal && wal->size_bytes > 0) throw_changed(files_, "a -wal file appeared");
+  files_.refresh(SourceFile::shm);
+  if (wal && (!had_wal || wal->size_bytes > 0 || lock_state(files_).dms)) {
+    throw_changed(files_, "a -wal file appeared");
+  }
+  refuse_unseen_wal(files_, read_db_header(files_));
   // Sees owners whose locks the kernel does not know.
   if (!before.unchanged(files_.stat(SourceFile::main))) {
     throw_changed(files_, "its main file was written in spite of our read lock");

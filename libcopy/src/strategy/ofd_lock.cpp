@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/locks.hpp"
@@ -30,6 +31,14 @@ OfdReadLock::OfdReadLock(const LiveFiles& files, SourceFile file, std::uint64_t 
   if (os_errno == 0) return;
   const std::string path = files.path_of(file);
   if (os_errno != EAGAIN && os_errno != EACCES) throw system_error("lock", path, os_errno);
+  // Locks of an open file conflict with those of our own process, too.
+  const auto holder = conflicting_lock(fd_, first_byte_, length_bytes_, true, path);
+  if (holder && holder->pid == ::getpid()) {
+    throw Error(Errc::source_busy, "unable to lock " + quoted(path) +
+                                       " for reading: a connection of this program writes to it")
+        .with_path(path)
+        .with_hint("let this program end its own write transaction before it copies");
+  }
   throw Error(Errc::source_busy,
               "unable to lock " + quoted(path) + " for reading: a writer holds it")
       .with_path(path);

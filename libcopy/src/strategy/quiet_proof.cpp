@@ -5,6 +5,7 @@
 
 #include "source_changed.hpp"
 #include "sqlbk/core/error.hpp"
+#include "unseen_wal.hpp"
 
 namespace sqlbk::copy {
 namespace {
@@ -15,6 +16,8 @@ constexpr std::array kProvenFiles{SourceFile::main, SourceFile::wal, SourceFile:
 constexpr std::size_t kCountersOffset = 24;
 // A time stamp further ahead than this is no tick of a running clock but a clock set back.
 constexpr std::chrono::nanoseconds kFarAhead = 5s;
+// Long enough for a commit to shorten main, which it does after it has finished the journal.
+constexpr std::chrono::nanoseconds kCommitTail = 500ms;
 
 // The clock that stamps files: the time of the last tick.
 std::int64_t coarse_now_ns() {
@@ -38,6 +41,12 @@ bool has_ticked_past(std::int64_t ctime_ns, std::chrono::nanoseconds granularity
 
 bool is_far_ahead(std::int64_t ctime_ns) {
   return ctime_ns - coarse_now_ns() > kFarAhead.count();
+}
+
+// A commit finishes its journal after it has written main. Where main was written long after, the
+// journal is an earlier owner's, and the one who has written keeps none (MEMORY, OFF).
+bool main_outlived_journal(const SourceFacts& facts) {
+  return facts.main.mtime_ns - facts.journal->mtime_ns > kCommitTail.count();
 }
 
 }  // namespace
@@ -115,21 +124,8 @@ void QuietProof::wait_for_tick(const Seen& seen) {
 // A quiet file is not a committed file: an owner with journal_mode MEMORY or OFF may keep half a
 // transaction in main as long as it likes, and only its write lock tells.
 void QuietProof::check_locks() {
+  refuse_unseen_wal(files_, facts_.header);
   const LockState locks = lock_state(files_);
-  // A WAL connection always has a -wal file. Where there is none beside this name, it is beside
-  // another one (a hard link, a file that was moved while open), with commits that we cannot see.
-  const bool has_wal = files_.stat_by_path(SourceFile::wal).has_value();
-  // What an encrypted header says cannot be known; a wal-index in use says it as well.
-  const bool is_wal_owner = facts_.header ? facts_.header->says_wal() && (locks.shared || locks.dms)
-                                          : locks.dms.has_value();
-  if (!has_wal && is_wal_owner) {
-    throw Error(Errc::source_busy,
-                "unable to prove a copy of " + quoted(files_.given_path()) +
-                    " complete: it is in WAL mode and somebody has it open, but there is no -wal "
-                    "file beside it")
-        .with_path(files_.given_path())
-        .with_hint("copy it under the name by which its owner has opened it");
-  }
   if (!locks.writer) return;
   if (facts_.uses_wal()) {
     // A WAL owner in EXCLUSIVE mode. Header 2/2 beside a -wal file, even an empty one, is WAL mode
@@ -138,7 +134,7 @@ void QuietProof::check_locks() {
     if (facts_.wal_header) return;
   } else if (facts_.journal_state == format::JournalState::active) {
     return;  // the pair of main and journal, both quiet, rolls back to the committed state
-  } else if (facts_.journal && locks.exclusive) {
+  } else if (facts_.journal && locks.exclusive && !main_outlived_journal(facts_)) {
     // EXCLUSIVE locking mode beside its own, inactive journal.
     assumptions_ = {"the owner, which holds the database in EXCLUSIVE locking mode, journals to " +
                     quoted(files_.path_of(SourceFile::journal))};

@@ -1,8 +1,12 @@
 #include "retry_verify.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
+#include "convergence.hpp"
+#include "journal_watch.hpp"
+#include "or_unproven.hpp"
 #include "quiet_copy.hpp"
 #include "source_changed.hpp"
 #include "sqlbk/core/error.hpp"
@@ -13,6 +17,18 @@ namespace sqlbk::copy {
 namespace {
 
 using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+// Rounds that are over in no time are worth trying even where they do not come nearer: one of them
+// may fall between two commits.
+constexpr std::chrono::milliseconds kPatience = 1s;
+// Frames without checksums of an owner who is gone stay as they are.
+constexpr unsigned kLooksAtDeadFrames = 3;
+
+std::string in_words(Clock::duration duration) {
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  return ms < 1000 ? std::to_string(ms + 1) + " ms" : std::to_string(ms / 1000 + 1) + " s";
+}
 
 class RetryVerifyStrategy final : public CopyStrategy {
  public:
@@ -30,20 +46,41 @@ class RetryVerifyStrategy final : public CopyStrategy {
   void copy(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) override {
     const unsigned attempts = std::max(1U, context.options.copy_retry);
     SourceMover mover(files, target, movers_, context, report);
+    JournalWatch journal(files);
+    const auto watch = context.watch([&journal] { journal.look(); });
+    Convergence convergence;
+    unsigned dead_frames = 0;
+    const auto start = Clock::now();
     for (unsigned attempt = 1;; ++attempt) {
       report.attempts += 1;
+      const auto round_start = Clock::now();
       try {
+        journal.look();
         copy_once(files, target, mover, context, report);
+        // Seen to journal, and to have finished its journal after its last write to main.
+        if (!report.assumptions.empty() && journal.vouches()) {
+          report.assumptions.clear();
+          report.verdict = Verdict::proven;
+        }
         report.strategy = mover.mover_used().empty() ? name_ : "retry-verify+" + mover.mover_used();
         report.facts.emplace_back("rounds", std::to_string(attempt));
         return;
-      } catch (const Error& error) {
+      } catch (Error& error) {
         const bool again = error.code() == Errc::source_changed ||
                            error.code() == Errc::source_busy ||
                            error.code() == Errc::frames_without_checksum;
         if (!again) throw;
+        journal.look();
         context.deadline.first_pass_done();
-        if (attempt >= attempts || context.deadline.has_passed()) throw;
+        if (mover.changed_bytes()) convergence.add(*mover.changed_bytes());
+        const bool lost = error.code() == Errc::frames_without_checksum;
+        dead_frames = lost && !lock_state(files).any() ? dead_frames + 1 : 0;
+        if (dead_frames >= kLooksAtDeadFrames) throw;
+        const bool hopeless = convergence.is_hopeless() && Clock::now() - start >= kPatience;
+        if (hopeless || attempt >= attempts || context.deadline.has_passed()) {
+          if (!lost) error.with_hint(what_would_help(hopeless, Clock::now() - round_start));
+          throw;
+        }
         context.log(LogLevel::debug, error.what());
         report.facts.clear();
         // What was copied stays: the next round writes only what differs.
@@ -56,6 +93,13 @@ class RetryVerifyStrategy final : public CopyStrategy {
   }
 
  private:
+  static std::string what_would_help(bool hopeless, Clock::duration round) {
+    return "pause the writer for " + in_words(round) + " or more, the time that a round takes, " +
+           (hopeless ? "since no round came nearer than the one before; "
+                     : "raise --copy-retry or --timeout; ") +
+           "or allow a strategy that holds a read lock, as --strategy auto does";
+  }
+
   void copy_once(LiveFiles& files, StagedTarget& target, SourceMover& mover, RunContext& context,
                  Report& report) {
     files.refresh(SourceFile::main);
@@ -73,6 +117,7 @@ class RetryVerifyStrategy final : public CopyStrategy {
   // docs/consistency.md, "retry-verify, WAL".
   static void copy_beside_wal(LiveFiles& files, StagedTarget& target, SourceMover& mover,
                               const WalHeaderBytes& start, RunContext& context, Report& report) {
+    const FileStat wal = files.stat(SourceFile::wal);
     const SourceFacts facts = probe_source(files);
     require_copyable(facts, {.opaque = context.options.opaque});
     if (facts.journal_state == format::JournalState::active) {
@@ -84,6 +129,7 @@ class RetryVerifyStrategy final : public CopyStrategy {
     const LiveIndex index = read_live_wal_index(files);
     static_cast<void>(mover.move_wal());
     if (wal_header_by_path(files) != start) throw_changed(files, "its WAL was reset");
+    if (!wal.same_file(files.stat(SourceFile::wal))) throw_changed(files, "its WAL was replaced");
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
     files.refresh(SourceFile::journal);
     if (read_journal_state(files) == format::JournalState::active) {
@@ -105,7 +151,8 @@ class RetryVerifyStrategy final : public CopyStrategy {
 }  // namespace
 
 std::unique_ptr<CopyStrategy> make_retry_verify_strategy(std::string name, MoverLadder movers) {
-  return std::make_unique<RetryVerifyStrategy>(std::move(name), std::move(movers));
+  return make_or_unproven(
+      std::make_unique<RetryVerifyStrategy>(std::move(name), std::move(movers)));
 }
 
 }  // namespace sqlbk::copy

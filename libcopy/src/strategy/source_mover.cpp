@@ -14,16 +14,17 @@ std::uint64_t SourceMover::move_main() {
     return move(SourceFile::main, image.main_fd(), image.main_path());
   }
   const std::string& in_path = files_.main_path();
-  const Moved moved =
-      make_compare_mover()->move({.in_fd = files_.fd_of(SourceFile::main),
-                                  .in_path = in_path,
-                                  .out_fd = image.main_fd(),
-                                  .out_path = image.main_path(),
-                                  .offset_bytes = 0,
-                                  .length_bytes = files_.stat(SourceFile::main).size_bytes},
-                                 context_);
+  const std::unique_ptr<CompareMover> mover = make_compare_mover();
+  const Moved moved = mover->move({.in_fd = files_.fd_of(SourceFile::main),
+                                   .in_path = in_path,
+                                   .out_fd = image.main_fd(),
+                                   .out_path = image.main_path(),
+                                   .offset_bytes = 0,
+                                   .length_bytes = files_.stat(SourceFile::main).size_bytes},
+                                  context_);
   truncate_to(image.main_fd(), moved.bytes, image.main_path());
   report_.moved_bytes += moved.bytes;
+  changed_bytes_ = mover->written_bytes();
   return moved.bytes;
 }
 

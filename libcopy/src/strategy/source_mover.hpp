@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 
 #include "../mover/mover.hpp"
@@ -31,7 +32,13 @@ class SourceMover {
 
   // The image's main holds a copy of an earlier round: write only what differs from it, unless
   // blocks are shared, which costs no writing anyway.
-  void compare_from_now_on() noexcept { has_earlier_round_ = true; }
+  void compare_from_now_on() noexcept {
+    has_earlier_round_ = true;
+    changed_bytes_.reset();
+  }
+  // Of main, in this round: what differed from the round before; nullopt where that was not asked,
+  // or main was not reached.
+  std::optional<std::uint64_t> changed_bytes() const noexcept { return changed_bytes_; }
 
   // Of the mover that did it: "range".
   const std::string& mover_used() const noexcept { return mover_used_; }
@@ -48,6 +55,7 @@ class SourceMover {
   std::string mover_used_;
   bool shares_extents_ = false;
   bool has_earlier_round_ = false;
+  std::optional<std::uint64_t> changed_bytes_;
 };
 
 }  // namespace sqlbk::copy

@@ -7,6 +7,8 @@
 #include "source_changed.hpp"
 #include "sqlbk/core/fold.hpp"
 #include "sqlbk/core/io.hpp"
+#include "sqlbk/core/source.hpp"
+#include "wal_part.hpp"
 
 namespace sqlbk::copy {
 namespace {
@@ -18,7 +20,7 @@ using format::wal_frame_size_bytes;
 // one is read twice.
 constexpr std::size_t kTransactionBytes = std::size_t{4} << 20U;
 
-// -1, 0, 1: older, equal, newer, as salt-1 counts up by one with each reset and wraps around.
+// Salt-1 counts up by one with each reset and wraps around.
 bool is_older(std::uint32_t salt1, std::uint32_t than) {
   return static_cast<std::int32_t>(salt1 - than) < 0;
 }
@@ -50,12 +52,14 @@ WalFollower::WalFollower(LiveFiles& files, std::string overlay_path)
     : files_(files), overlay_path_(std::move(overlay_path)) {}
 
 void WalFollower::start() {
+  wal_.reset();
   const std::optional<WalHeaderBytes> bytes = stable_header();
   if (!bytes || parse(bytes)->salt.is_zero()) {
     throw Error(Errc::unsuitable, "unable to follow the WAL of " + quoted(files_.given_path()) +
                                       ": there is none with a valid header")
         .with_path(files_.given_path());
   }
+  wal_ = files_.stat(SourceFile::wal);
   overlay_.emplace(overlay_path_, parse(bytes)->page_size_bytes);
   follow(*bytes);
   look();
@@ -68,6 +72,15 @@ void WalFollower::follow(const WalHeaderBytes& bytes) {
   scanner_.emplace(*header);
   valid_frames_ = 0;
   last_commit_.clear();
+  before_last_.reset();
+  confirmed_frames_ = 0;
+}
+
+// nullopt: the path names another file than the one that is followed, or none.
+std::optional<WalHeaderBytes> WalFollower::header_now() {
+  const std::optional<WalHeaderBytes> bytes = wal_header_by_path(files_);
+  if (bytes && wal_ && !wal_->same_file(files_.stat(SourceFile::wal))) return std::nullopt;
+  return bytes;
 }
 
 // A header that is being written reads as garbage once or twice; nullopt: there is none, or it
@@ -75,7 +88,7 @@ void WalFollower::follow(const WalHeaderBytes& bytes) {
 std::optional<WalHeaderBytes> WalFollower::stable_header() {
   constexpr int kTries = 100;
   for (int i = 0; i < kTries; ++i) {
-    const std::optional<WalHeaderBytes> bytes = wal_header_by_path(files_);
+    const std::optional<WalHeaderBytes> bytes = header_now();
     if (!bytes) return std::nullopt;
     if (parse(bytes)) return bytes;
   }
@@ -83,14 +96,14 @@ std::optional<WalHeaderBytes> WalFollower::stable_header() {
 }
 
 void WalFollower::look() {
-  const FileStat wal = files_.stat(SourceFile::wal);
   while (true) {
     const std::optional<WalHeaderBytes> now = stable_header();
-    if (!now || !wal.same_file(files_.stat(SourceFile::wal))) {
-      throw_changed(files_, "its WAL was removed, emptied or replaced");
-    }
+    if (!now) throw_changed(files_, "its WAL was removed, emptied or replaced");
     if (*now == header_bytes_) {
       read_on();
+      // In this order: what the index has said to be committed is frame K only if the slot behind
+      // it still holds what was followed.
+      const bool confirmed = index_confirms();
       if (!slot_is_followed_commit()) {
         // Either a commit that nobody was told of was overwritten, or a reset is under way.
         if (stable_header() == header_bytes_) {
@@ -98,7 +111,8 @@ void WalFollower::look() {
         }
         continue;
       }
-      if (wal_header_by_path(files_) == header_bytes_) return;
+      if (confirmed) confirmed_frames_ = scanner_->committed_frames();
+      if (header_now() == header_bytes_) return;
       continue;
     }
     const format::ParsedWalHeader next = parse(now);
@@ -114,10 +128,69 @@ void WalFollower::look() {
   }
 }
 
+void WalFollower::finish() {
+  // Read between the copy of main and the last look: what it promises was followed, or is lost.
+  files_.refresh(SourceFile::shm);
+  const LiveIndex index = read_live_wal_index(files_);
+  look();
+  if (!newest_commit_stands()) {
+    throw_changed(files_, "a transaction that was followed was overwritten");
+  }
+  const bool index_counts = index && index->salt == header().salt;
+  const bool lost = index_counts ? committed_frames() < index->mx_frame : zero_salts_follow();
+  if (!lost) return;
+  throw Error(Errc::frames_without_checksum,
+              "unable to prove a copy of " + quoted(files_.given_path()) +
+                  writer_version(files_.fd_of(SourceFile::main), files_.main_path()) +
+                  " complete: its WAL has frames without checksums, as SQLite before 3.50 may "
+                  "commit them")
+      .with_path(files_.given_path());
+}
+
 // Commits from frame K+1 on, until the chain ends.
 void WalFollower::read_on() {
   while (read_transaction()) {
   }
+}
+
+bool WalFollower::index_confirms() {
+  const std::uint64_t last = scanner_->committed_frames();
+  if (confirmed_frames_ == last) return true;
+  files_.refresh(SourceFile::shm);
+  const std::optional<format::WalIndexHeader> index = read_live_wal_index(files_);
+  return index && index->salt == scanner_->header().salt && index->mx_frame >= last;
+}
+
+bool WalFollower::has_live_index() {
+  files_.refresh(SourceFile::shm);
+  return read_live_wal_index(files_).has_value();
+}
+
+// As padToSectorBoundary makes it (sqlite3WalFrames()): it belongs to the transaction before it.
+bool WalFollower::repeats_last_commit(format::Bytes frame) const {
+  constexpr std::size_t kNumbers = 8;  // page number and commit size; then salts and checksum
+  const format::Bytes last = last_commit_;
+  return last.size() == frame.size() &&
+         std::ranges::equal(last.first(kNumbers), frame.first(kNumbers)) &&
+         std::ranges::equal(last.subspan(format::kWalFrameHeaderSizeBytes),
+                            frame.subspan(format::kWalFrameHeaderSizeBytes));
+}
+
+// A commit frame may have been written and then not have become a commit: the writer failed before
+// it told the wal-index. The next one writes over that transaction from its first frame on, and
+// what is shorter leaves frame K alone. Older transactions are safe: the chain went on from them.
+bool WalFollower::newest_commit_stands() const {
+  const std::uint64_t last = scanner_->committed_frames();
+  if (last == 0 || confirmed_frames_ == last) return true;
+  format::WalScanner scanner = *before_last_;
+  const std::uint32_t page_size = scanner.header().page_size_bytes;
+  std::vector<std::byte> frame(static_cast<std::size_t>(wal_frame_size_bytes(page_size)));
+  while (scanner.valid_frames() < last) {
+    const std::size_t got = files_.read(SourceFile::wal, frame,
+                                        wal_frame_offset(scanner.valid_frames() + 1, page_size));
+    if (got != frame.size() || !scanner.accept(frame)) return false;
+  }
+  return scanner.chain() == scanner_->chain();
 }
 
 bool WalFollower::slot_is_followed_commit() const {
@@ -164,10 +237,11 @@ bool WalFollower::read_transaction() {
         }
       }
       frames_ += scanner.committed_frames() - at_commit.committed_frames();
+      if (!repeats_last_commit(frame)) before_last_ = at_commit;
       scanner_ = scanner;
       valid_frames_ = scanner.valid_frames();
       size_pages_ = scanner.committed_size_pages();
-      keep_commit(frame);
+      last_commit_.assign(frame.begin(), frame.end());
       return true;
     }
     valid_frames_ = scanner.valid_frames();
@@ -192,13 +266,9 @@ void WalFollower::replay_long_transaction(format::WalScanner scanner, std::uint6
   }
 }
 
-void WalFollower::keep_commit(format::Bytes frame) {
-  last_commit_.assign(frame.begin(), frame.end());
-}
-
 // Whether the followed generation had nothing behind frame K when it was reset. Slots behind the
 // end of a generation still hold what an older one wrote there, or there is no such slot.
-bool WalFollower::was_read_to_its_end(const WalHeaderBytes& next) const {
+bool WalFollower::was_read_to_its_end(const WalHeaderBytes& next) {
   const std::uint64_t last = scanner_->committed_frames();
   if (last == 0) return false;
   const format::WalHeader& followed = scanner_->header();
@@ -207,7 +277,9 @@ bool WalFollower::was_read_to_its_end(const WalHeaderBytes& next) const {
   const std::size_t got = files_.read(SourceFile::wal, slot, end);
   const std::uint64_t size = files_.stat(SourceFile::wal).size_bytes;
   // In this order: if slot K is still ours now, slot K+1 was not yet overwritten a moment ago.
-  if (!slot_is_followed_commit()) return false;
+  if (!slot_is_followed_commit() || !newest_commit_stands()) return false;
+  // A commit that the wal-index never had may not have been one, and the reset hides that.
+  if (confirmed_frames_ != last && has_live_index()) return false;
   bool at_end = false;
   if (got == slot.size()) {
     const format::WalSalt salt = format::parse_wal_frame_header(slot).salt;
@@ -217,7 +289,7 @@ bool WalFollower::was_read_to_its_end(const WalHeaderBytes& next) const {
     // end of the file is where the generation ended.
     at_end = !has_a_commit(*format::parse_wal_header(next));
   }
-  return at_end && files_.is_current(SourceFile::wal) && wal_header_by_path(files_) == next;
+  return at_end && header_now() == next;
 }
 
 bool WalFollower::has_a_commit(const format::WalHeader& header) const {
@@ -237,6 +309,7 @@ bool WalFollower::has_a_commit(const format::WalHeader& header) const {
   return true;
 }
 
+// The slot behind the valid prefix carries zero salts, as far as it is there.
 bool WalFollower::zero_salts_follow() const {
   return slot_has_zero_salts(
       files_.fd_of(SourceFile::wal), files_.path_of(SourceFile::wal),

@@ -57,6 +57,9 @@ class WalFollower {
   void start();
   // Reads on to the newest commit, through at most one reset after another.
   void look();
+  // The last look, after main was copied; only if it passes is what was followed one committed
+  // state. Also throws frames_without_checksum (bug Z).
+  void finish();
 
   const PageOverlay& overlay() const noexcept { return *overlay_; }
   const format::WalHeader& header() const noexcept { return scanner_->header(); }
@@ -65,27 +68,35 @@ class WalFollower {
   std::uint32_t size_pages() const noexcept { return size_pages_; }
   unsigned resets() const noexcept { return resets_; }
   std::uint64_t frames() const noexcept { return frames_; }
-  // The slot behind the valid prefix carries zero salts (bug Z), as far as it is there.
-  bool zero_salts_follow() const;
 
  private:
   void follow(const WalHeaderBytes& bytes);
   void read_on();
+  bool index_confirms();
+  bool has_live_index();
+  bool repeats_last_commit(format::Bytes frame) const;
+  bool newest_commit_stands() const;
   bool read_transaction();
   void replay_long_transaction(format::WalScanner scanner, std::uint64_t last_frame);
-  void keep_commit(format::Bytes frame);
   bool slot_is_followed_commit() const;
-  bool was_read_to_its_end(const WalHeaderBytes& next) const;
+  bool was_read_to_its_end(const WalHeaderBytes& next);
   bool has_a_commit(const format::WalHeader& header) const;
+  bool zero_salts_follow() const;
+  std::optional<WalHeaderBytes> header_now();
   std::optional<WalHeaderBytes> stable_header();
 
   LiveFiles& files_;
   std::string overlay_path_;
+  std::optional<FileStat> wal_;  // the file that is followed
   std::optional<PageOverlay> overlay_;
   WalHeaderBytes header_bytes_{};
   std::optional<format::WalScanner> scanner_;  // always at a commit: valid = committed frames
   std::uint64_t valid_frames_ = 0;             // V of the last read, at least the committed frames
   std::vector<std::byte> last_commit_;         // the whole frame K
+  // Before the transaction of frame K.
+  std::optional<format::WalScanner> before_last_;
+  // The wal-index had this commit: nobody overwrites it before the next reset.
+  std::uint64_t confirmed_frames_ = 0;
   std::vector<std::byte> buffer_;
   std::uint32_t size_pages_ = 0;
   unsigned resets_ = 0;

@@ -4,6 +4,8 @@
 #include <cstdio>
 
 #include "sqlbk/core/error.hpp"
+#include "sqlbk/core/io.hpp"
+#include "sqlbk/format/db_header.hpp"
 
 namespace sqlbk::copy {
 
@@ -11,6 +13,16 @@ std::string to_string(const format::WalSalt& salt) {
   std::array<char, 20> text{};
   static_cast<void>(std::snprintf(text.data(), text.size(), "%08x-%08x", salt.salt1, salt.salt2));
   return text.data();
+}
+
+std::string writer_version(int main_fd, const std::string& path) {
+  std::array<std::byte, format::kDbHeaderSizeBytes> bytes{};
+  const std::size_t got = read_up_to(main_fd, bytes, 0, path);
+  const format::ParsedDbHeader header = format::parse_db_header(format::Bytes(bytes).first(got));
+  if (!header || header->sqlite_version == 0) return "";
+  const std::uint32_t number = header->sqlite_version;
+  return " (last changed by SQLite " + std::to_string(number / 1'000'000) + "." +
+         std::to_string(number / 1000 % 1000) + "." + std::to_string(number % 1000) + ")";
 }
 
 void report_wal(const WalScan& scan, const LiveIndex& index, Report& report) {
@@ -35,8 +47,9 @@ void judge_wal(StagedImage& image, const WalScan& scan, const LiveIndex& index,
   const bool lost = index_counts ? scan.committed.frames < index->mx_frame : scan.zero_salts_follow;
   if (lost) {
     throw Error(Errc::frames_without_checksum,
-                "unable to prove a copy of " + quoted(source) + " complete: behind frame " +
-                    std::to_string(scan.valid_frames) +
+                "unable to prove a copy of " + quoted(source) +
+                    writer_version(image.main_fd(), image.main_path()) +
+                    " complete: behind frame " + std::to_string(scan.valid_frames) +
                     " its WAL has frames without checksums, as SQLite before 3.50 may commit them")
         .with_path(source);
   }

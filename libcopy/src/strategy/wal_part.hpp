@@ -17,6 +17,9 @@ using LiveIndex = std::optional<format::WalIndexHeader>;
 // Salts as eight hexadecimal digits each, for reports.
 std::string to_string(const format::WalSalt& salt);
 
+// " (last changed by SQLite 3.40.1)", by the header of a main file; "" where it does not say.
+std::string writer_version(int main_fd, const std::string& path);
+
 // Writes the facts about the WAL into the report.
 void report_wal(const WalScan& scan, const LiveIndex& index, Report& report);
 

@@ -50,7 +50,9 @@ ParsedDbHeader parse_db_header(Bytes bytes) noexcept {
   }
   header.change_counter = read_be32(bytes, kDbChangeCounterOffset);
   header.size_pages = read_be32(bytes, 28);
+  header.freelist_pages = read_be32(bytes, 36);
   header.schema_cookie = read_be32(bytes, 40);
+  header.schema_format = read_be32(bytes, 44);
   header.auto_vacuum_root = read_be32(bytes, 52);
   header.text_encoding = read_be32(bytes, 56);
   header.user_version = read_be32(bytes, 60);

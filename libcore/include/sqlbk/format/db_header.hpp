@@ -37,7 +37,9 @@ struct DbHeader {
   std::uint8_t reserved_bytes = 0;  // at the end of each page; 8 may mean the cksumvfs extension
   std::uint32_t change_counter = 0;
   std::uint32_t size_pages = 0;  // see has_valid_size()
+  std::uint32_t freelist_pages = 0;
   std::uint32_t schema_cookie = 0;
+  std::uint32_t schema_format = 0;     // 1 to 4; 0 no schema yet
   std::uint32_t auto_vacuum_root = 0;  // non-zero: auto_vacuum or incremental_vacuum
   std::uint32_t text_encoding = 0;     // 1 UTF-8, 2 UTF-16le, 3 UTF-16be, 0 no schema yet
   std::uint32_t user_version = 0;

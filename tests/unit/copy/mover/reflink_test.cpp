@@ -12,6 +12,7 @@
 #include "mover_fixture.hpp"
 #include "scoped_sys.hpp"
 #include "sqlbk/core/error.hpp"
+#include "sqlbk/core/reflink_support.hpp"
 #include "support/mounted.hpp"
 
 namespace sqlbk::copy {
@@ -178,6 +179,11 @@ TEST_P(ReflinkOn, TheOtherMoversMakeTheSameCopy) {
   }
 }
 
+TEST_P(ReflinkOn, CanBeToldWithoutATry) {
+  const MoverFiles files(noise(kBlock), mounted_->path());
+  EXPECT_EQ(reflink_support(files.in.get()), ReflinkSupport::likely);
+}
+
 INSTANTIATE_TEST_SUITE_P(FileSystems, ReflinkOn, ::testing::Values("btrfs", "xfs"),
                          [](const ::testing::TestParamInfo<const char*>& test) {
                            return std::string(test.param);
@@ -196,6 +202,7 @@ TEST(Reflink, WhereThereIsNoneItIsUnsupported) {
   EXPECT_EQ(make_reflink_mover()->move(files.job(0, kBlock), run.context).outcome,
             MoveOutcome::unsupported);
   EXPECT_TRUE(make_reflink_mover()->shares_extents());
+  EXPECT_EQ(reflink_support(files.in.get()), ReflinkSupport::no);
 }
 
 }  // namespace

@@ -96,7 +96,9 @@ std::string name_of_both(const ::testing::TestParamInfo<StrategyAndMoment>& test
 class WalReset : public LiveSource, public ::testing::WithParamInterface<StrategyAndMoment> {};
 
 TEST_P(WalReset, DuringACopyTearsNothing) {
-  const auto& [spec, at] = GetParam();
+  // No structured binding: a lambda may not capture one in Clang 14.
+  const auto& spec = std::get<0>(GetParam());
+  const auto at = std::get<1>(GetParam());
   make_database(kit::JournalMode::wal);
   constexpr int kCommits = 40;
   Owner owner({[this](OwnerState& state) {
@@ -253,7 +255,8 @@ TEST_P(EveryLocker, AWriterOfARollbackDatabaseWaitsAndThenGoesOn) {
 class Replaced : public LiveSource, public ::testing::WithParamInterface<StrategyAndMoment> {};
 
 TEST_P(Replaced, ByRenameGivesTheNewSourceOrNone) {
-  const auto& [spec, at] = GetParam();
+  const auto& spec = std::get<0>(GetParam());
+  const auto at = std::get<1>(GetParam());
   make_database(kit::JournalMode::delete_file, 1);
   const std::string old_bytes = test::bytes_of(source_);
   const std::string other = source_directory_.file("other.db");
@@ -351,7 +354,8 @@ class Locks : public LiveSource,
               public ::testing::WithParamInterface<std::tuple<std::string, kit::JournalMode>> {};
 
 TEST_P(Locks, OnTheSourceAreHeldThroughoutWhateverIsOpenedAndClosed) {
-  const auto& [spec, mode] = GetParam();
+  const auto& spec = std::get<0>(GetParam());
+  const auto mode = std::get<1>(GetParam());
   make_database(mode);
   Owner owner({[this](OwnerState& state) {
     state.open(source_, "");

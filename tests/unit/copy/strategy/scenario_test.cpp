@@ -163,7 +163,8 @@ class Scenarios : public ::testing::TestWithParam<StrategyAndScenario> {
 };
 
 TEST_P(Scenarios, GiveOneCommittedStateOrNone) {
-  const auto& [spec, scenario] = GetParam();
+  const auto& spec = std::get<0>(GetParam());
+  const auto& scenario = std::get<1>(GetParam());
   const StrategyTraits traits = test::hooked_registry({}).strategy(spec)->traits();
   kit::DatabaseOptions options;
   options.size_mb = 1;

@@ -36,13 +36,14 @@ Buffer make_header(std::uint32_t page_size_bytes = 4096) {
 }
 
 // In the order of the file.
-using Fields = std::array<std::uint32_t, 14>;
+using Fields = std::array<std::uint32_t, 16>;
 Fields fields(const DbHeader& header) {
-  return {header.page_size_bytes,   header.write_version,      header.read_version,
-          header.reserved_bytes,    header.change_counter,     header.size_pages,
-          header.schema_cookie,     header.auto_vacuum_root,   header.text_encoding,
-          header.user_version,      header.incremental_vacuum, header.application_id,
-          header.version_valid_for, header.sqlite_version};
+  return {header.page_size_bytes,    header.write_version,  header.read_version,
+          header.reserved_bytes,     header.change_counter, header.size_pages,
+          header.freelist_pages,     header.schema_cookie,  header.schema_format,
+          header.auto_vacuum_root,   header.text_encoding,  header.user_version,
+          header.incremental_vacuum, header.application_id, header.version_valid_for,
+          header.sqlite_version};
 }
 
 TEST(DbHeader, ReadsEveryField) {
@@ -54,7 +55,9 @@ TEST(DbHeader, ReadsEveryField) {
   EXPECT_EQ(parsed->reserved_bytes, 12);
   EXPECT_EQ(parsed->change_counter, 0x01020300U + 24);
   EXPECT_EQ(parsed->size_pages, 0x01020300U + 28);
+  EXPECT_EQ(parsed->freelist_pages, 0x01020300U + 36);
   EXPECT_EQ(parsed->schema_cookie, 0x01020300U + 40);
+  EXPECT_EQ(parsed->schema_format, 0x01020300U + 44);
   EXPECT_EQ(parsed->auto_vacuum_root, 0x01020300U + 52);
   EXPECT_EQ(parsed->text_encoding, 0x01020300U + 56);
   EXPECT_EQ(parsed->user_version, 0x01020300U + 60);
@@ -168,7 +171,8 @@ TEST_P(DbHeaderPageSize, AgreesWithAFileThatSqliteMadeJustNow) {
     Db db(path);
     db.run("PRAGMA page_size=" + std::to_string(GetParam()) +
            "; PRAGMA user_version=5; PRAGMA application_id=77; CREATE TABLE a(v);"
-           "INSERT INTO a VALUES(zeroblob(200000))");
+           "INSERT INTO a VALUES(zeroblob(200000)); INSERT INTO a VALUES(zeroblob(200000));"
+           "DELETE FROM a WHERE rowid = 1");
     const Buffer bytes = format_test::read_file(path);
     const ParsedDbHeader parsed = parse_db_header(bytes);
     ASSERT_TRUE(parsed) << to_string(parsed.issue);
@@ -177,6 +181,9 @@ TEST_P(DbHeaderPageSize, AgreesWithAFileThatSqliteMadeJustNow) {
     EXPECT_EQ(std::uint64_t{parsed->size_pages} * parsed->page_size_bytes, bytes.size());
     EXPECT_EQ(parsed->size_pages, db.integer("PRAGMA page_count"));
     EXPECT_EQ(parsed->schema_cookie, db.integer("PRAGMA schema_version"));
+    EXPECT_EQ(parsed->schema_format, 4U);
+    EXPECT_GT(parsed->freelist_pages, 0U);
+    EXPECT_EQ(parsed->freelist_pages, db.integer("PRAGMA freelist_count"));
     EXPECT_EQ(parsed->user_version, 5U);
     EXPECT_EQ(parsed->application_id, 77U);
     EXPECT_EQ(parsed->text_encoding, 1U);
@@ -218,8 +225,8 @@ TEST_P(DbHeaderBrokenByte, GivesTheIssueOfItsField) {
 TEST_P(DbHeaderBrokenByte, ChangesNoOtherField) {
   // Where the fields lie; a byte between them belongs to none.
   constexpr std::pair<std::size_t, std::size_t> kPlaces[] = {
-      {16, 2}, {18, 1}, {19, 1}, {20, 1}, {24, 4}, {28, 4}, {40, 4},
-      {52, 4}, {56, 4}, {60, 4}, {64, 4}, {68, 4}, {92, 4}, {96, 4}};
+      {16, 2}, {18, 1}, {19, 1}, {20, 1}, {24, 4}, {28, 4}, {36, 4}, {40, 4},
+      {44, 4}, {52, 4}, {56, 4}, {60, 4}, {64, 4}, {68, 4}, {92, 4}, {96, 4}};
   const std::size_t offset = GetParam();
   Buffer bytes = make_header();
   const Fields before = fields(*parse_db_header(bytes));
@@ -252,8 +259,9 @@ TEST_P(DbHeaderGolden, Agrees) {
   EXPECT_EQ(fields(*parsed),
             (Fields{expected.page_size_bytes, expected.write_version, expected.read_version,
                     expected.reserved_bytes, expected.change_counter, expected.size_pages,
-                    expected.schema_cookie, expected.auto_vacuum_root, expected.text_encoding,
-                    expected.user_version, expected.incremental_vacuum, expected.application_id,
+                    expected.freelist_pages, expected.schema_cookie, expected.schema_format,
+                    expected.auto_vacuum_root, expected.text_encoding, expected.user_version,
+                    expected.incremental_vacuum, expected.application_id,
                     expected.version_valid_for, expected.sqlite_version}));
 }
 

@@ -1,0 +1,224 @@
+// follow as a whole: the follower runs on a thread of its own beside the mover. What the follower
+// itself must see is in wal_follower_test.cpp.
+#include "strategy/follow.hpp"
+
+#include <chrono>
+#include <filesystem>
+
+#include <gtest/gtest.h>
+
+#include "kit/checker.hpp"
+#include "kit/temporary_directory.hpp"
+#include "kit/workload.hpp"
+#include "kit/zero_salt.hpp"
+#include "support/hooked_strategy.hpp"
+#include "support/owner.hpp"
+#include "support/source_files.hpp"
+
+namespace sqlbk::copy {
+namespace {
+
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+using test::floor_of;
+using test::Hooks;
+using test::Outcome;
+using test::Owner;
+using test::OwnerState;
+using test::OwnerTask;
+
+constexpr int kCommits = 10;
+
+class Follow : public ::testing::Test {
+ protected:
+  void make(kit::JournalMode mode = kit::JournalMode::wal, bool auto_vacuum = false) {
+    kit::DatabaseOptions options;
+    options.size_mb = 1;
+    options.journal_mode = mode;
+    options.auto_vacuum = auto_vacuum;
+    kit::create_database(source_, options);
+  }
+  OwnerTask open(const std::string& pragmas = "PRAGMA wal_autocheckpoint=0") {
+    return [this, pragmas](OwnerState& state) {
+      state.open(source_, pragmas);
+      state.commit(kCommits);
+    };
+  }
+  Outcome copy(const Hooks& hooks = {}, unsigned attempts = 100) {
+    CopyRequest request = test::request_of(source_, copy_);
+    request.copy.copy_retry = attempts;
+    return test::run_request(request, test::hooked_strategy(make_follow_strategy, hooks),
+                             Deadline::after(120s));
+  }
+  void expect_good(const Outcome& outcome, std::uint64_t commits) {
+    ASSERT_TRUE(outcome.ok()) << outcome.explain();
+    EXPECT_EQ(outcome.report.verdict, Verdict::proven) << outcome.explain();
+    EXPECT_EQ(test::names_in(copy_directory_.path()), std::vector<std::string>{"copy.db"});
+    const kit::CheckResult result = kit::check_copy(copy_, floor_of(commits));
+    EXPECT_TRUE(result.good()) << result.explain() << '\n' << outcome.explain();
+  }
+  void expect_refused(const Outcome& outcome, Errc code) {
+    ASSERT_FALSE(outcome.ok()) << outcome.explain();
+    EXPECT_EQ(outcome.error->code(), code) << outcome.explain();
+    EXPECT_EQ(outcome.exit_code(), 4);
+    EXPECT_EQ(test::leftovers(copy_, {}), "");
+  }
+
+  kit::TemporaryDirectory source_directory_;
+  kit::TemporaryDirectory copy_directory_;
+  std::string source_ = source_directory_.file("source.db");
+  std::string copy_ = copy_directory_.file("copy.db");
+};
+
+// What is committed before main has been copied is in the copy: the last look comes after it.
+TEST_F(Follow, HoldsWhatWasCommittedBeforeMainWasCopied) {
+  make();
+  Owner owner({open(), [](OwnerState& state) {
+                 state.commit(10);
+                 if (state.connection->integer("PRAGMA wal_checkpoint(PASSIVE)") != 0) {
+                   throw std::runtime_error("busy");
+                 }
+               }});
+  owner->run(0);
+  const std::string header = test::bytes_of(source_ + "-wal").substr(0, 32);
+  bool wrote = false;
+  Hooks hooks;
+  hooks.middle = [&](const MoveJob&, RunContext&) {
+    if (!wrote) owner->run(1);
+    wrote = true;
+  };
+  const Outcome outcome = copy(hooks);
+  ASSERT_EQ(test::bytes_of(source_ + "-wal").substr(0, 32), header);
+  expect_good(outcome, kCommits + 10);
+  EXPECT_EQ(outcome.report.attempts, 1U) << outcome.explain();
+}
+
+class FollowResets : public Follow, public ::testing::WithParamInterface<const char*> {};
+
+INSTANTIATE_TEST_SUITE_P(Checkpoints, FollowResets,
+                         ::testing::Values("PASSIVE", "FULL", "RESTART", "TRUNCATE"),
+                         [](const ::testing::TestParamInfo<const char*>& test) {
+                           return std::string(test.param);
+                         });
+
+// However fast the generations follow each other: each attempt fails, or is right.
+TEST_P(FollowResets, AreFollowedOrFailTheAttempt) {
+  make(kit::JournalMode::wal, true);
+  Owner owner({open(), [](OwnerState& state) {
+                 for (int i = 0; i < 4; ++i) {
+                   state.commit(1 + i % 3);
+                   state.connection->execute(std::string("PRAGMA wal_checkpoint(") + GetParam() +
+                                             ")");
+                 }
+                 state.commit(1);
+               }});
+  owner->run(0);
+  int acts = 0;
+  Hooks hooks;
+  hooks.before = hooks.middle = hooks.after = [&](const MoveJob&, RunContext&) {
+    if (++acts <= 30) owner->run(1);
+  };
+  expect_good(copy(hooks), kCommits);
+}
+
+TEST_F(Follow, ADatabaseWithoutAWalIsNotForIt) {
+  make(kit::JournalMode::delete_file);
+  expect_refused(copy(), Errc::unsuitable);
+}
+
+TEST_F(Follow, ALeftWalIsFollowedAndTheSourceStaysAsItIs) {
+  make();
+  {
+    Owner owner({open()});
+    owner->run(0);
+  }  // killed
+  const test::SeenSource before = test::look_at_source(source_);
+  expect_good(copy(), kCommits);
+  EXPECT_EQ(test::difference(before, test::look_at_source(source_), true), "");
+}
+
+TEST_F(Follow, AnExclusiveOwnerIsFollowedWithoutAnIndex) {
+  make();
+  Owner owner({[this](OwnerState& state) {
+                 // Before anything is read: it never has an index in a file.
+                 state.connection.emplace(source_, sqlite::OpenMode::read_write);
+                 state.connection->execute("PRAGMA locking_mode=EXCLUSIVE");
+                 state.connection->execute("PRAGMA wal_autocheckpoint=0");
+                 state.commit(kCommits);
+               },
+               [](OwnerState& state) {
+                 state.commit(3);
+                 state.connection->execute("PRAGMA wal_checkpoint(PASSIVE)");
+               }});
+  owner->run(0);
+  ASSERT_FALSE(fs::exists(source_ + "-shm"));
+  bool wrote = false;
+  Hooks hooks;
+  hooks.middle = [&](const MoveJob&, RunContext&) {
+    if (!wrote) owner->run(1);
+    wrote = true;
+  };
+  expect_good(copy(hooks), kCommits + 3);
+}
+
+TEST_F(Follow, AWalThatGoesFailsTheAttemptAndOneThatComesIsFollowed) {
+  make();
+  Owner owner({open(), [this](OwnerState& state) {
+                 state.close();  // checkpoints and removes it
+                 state.open(source_, "PRAGMA wal_autocheckpoint=0");
+                 state.commit(5);
+               }});
+  owner->run(0);
+  bool went = false;
+  Hooks hooks;
+  hooks.middle = [&](const MoveJob&, RunContext&) {
+    if (!went) owner->run(1);
+    went = true;
+  };
+  const Outcome outcome = copy(hooks);
+  expect_good(outcome, kCommits + 5);
+  EXPECT_EQ(outcome.report.attempts, 2U);
+}
+
+TEST_F(Follow, AJournalBesideTheWalIsNotIgnored) {
+  make();
+  Owner owner({open()});
+  owner->run(0);
+  test::write_bytes(source_ + "-journal", std::string(1024, 'x'));
+  expect_refused(copy({}, 3), Errc::source_changed);
+  fs::remove(source_ + "-journal");
+  int times = 0;
+  Hooks hooks;
+  hooks.middle = [&](const MoveJob&, RunContext&) {
+    if (++times == 1) test::write_bytes(source_ + "-journal", std::string(1024, 'x'));
+    if (times == 2) FAIL() << "the second attempt copies main beside an active journal";
+  };
+  expect_refused(copy(hooks, 3), Errc::source_changed);
+}
+
+TEST_F(Follow, ASourceThatIsReplacedIsNotMixed) {
+  make();
+  Owner owner({open()});
+  owner->run(0);
+  int times = 0;
+  Hooks hooks;
+  hooks.after = [&](const MoveJob&, RunContext&) {
+    if (++times > 1) return;
+    fs::copy_file(source_, source_ + "-other");
+    fs::rename(source_ + "-other", source_);
+  };
+  const Outcome outcome = copy(hooks);
+  ASSERT_TRUE(outcome.ok()) << outcome.explain();
+  EXPECT_EQ(outcome.report.attempts, 2U);
+}
+
+TEST_F(Follow, FramesWithoutChecksumsThatNobodyOwnsEndTheAttemptsSoon) {
+  if (!kit::sqlite_writes_zero_salts()) GTEST_SKIP() << "this SQLite has not the bug";
+  kit::make_zero_salt_wal(source_, kit::ZeroSaltVariant::plain).kill9();
+  const Outcome outcome = copy({}, 1000);
+  expect_refused(outcome, Errc::frames_without_checksum);
+  EXPECT_EQ(outcome.report.attempts, 3U);
+}
+
+}  // namespace
+}  // namespace sqlbk::copy

@@ -1,0 +1,424 @@
+// lock: which locks it holds and when, and the sources whose state its locks would not hold.
+#include "strategy/lock.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <fcntl.h>
+#include <filesystem>
+#include <signal.h>
+#include <sys/stat.h>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "kit/checker.hpp"
+#include "kit/temporary_directory.hpp"
+#include "kit/workload.hpp"
+#include "scoped_sys.hpp"
+#include "sqlbk/core/locks.hpp"
+#include "sqlbk/format/wal_index.hpp"
+#include "strategy/lock_budget.hpp"
+#include "support/hooked_strategy.hpp"
+#include "support/owner.hpp"
+#include "support/source_files.hpp"
+
+namespace sqlbk::copy {
+namespace {
+
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+using test::floor_of;
+using test::Hooks;
+using test::Outcome;
+using test::Owner;
+using test::OwnerState;
+using test::OwnerTask;
+
+constexpr int kCommits = 5;
+
+class Lock : public ::testing::Test {
+ protected:
+  void make(kit::JournalMode mode) {
+    kit::DatabaseOptions options;
+    options.size_mb = 1;
+    options.journal_mode = mode;
+    kit::create_database(source_, options);
+  }
+  OwnerTask open(const std::string& pragmas = "PRAGMA wal_autocheckpoint=0") {
+    return [this, pragmas](OwnerState& state) {
+      state.open(source_, pragmas);
+      state.commit(kCommits);
+    };
+  }
+  Outcome copy(const Hooks& hooks = {}, Deadline deadline = Deadline::after(120s)) {
+    return copy_from(source_, hooks, deadline);
+  }
+  Outcome copy_from(const std::string& source, const Hooks& hooks, Deadline deadline) {
+    return test::run_request(test::request_of(source, copy_),
+                             test::hooked_strategy(make_lock_strategy, hooks), deadline);
+  }
+  // For sources that nobody will let go.
+  static Deadline soon() { return Deadline::after(150ms); }
+  void expect_good(const Outcome& outcome) {
+    ASSERT_TRUE(outcome.ok()) << outcome.explain();
+    EXPECT_EQ(outcome.report.verdict, Verdict::snapshot) << outcome.explain();
+    const kit::CheckResult result = kit::check_copy(copy_, floor_of(kCommits));
+    EXPECT_TRUE(result.good()) << result.explain() << '\n' << outcome.explain();
+  }
+  void expect_refused(const Outcome& outcome, Errc code) {
+    ASSERT_FALSE(outcome.ok()) << outcome.explain();
+    EXPECT_EQ(outcome.error->code(), code) << outcome.explain();
+    EXPECT_EQ(outcome.exit_code(), 4);
+    EXPECT_EQ(test::leftovers(copy_, {}), "");
+  }
+
+  kit::TemporaryDirectory source_directory_;
+  kit::TemporaryDirectory copy_directory_;
+  std::string source_ = source_directory_.file("source.db");
+  std::string copy_ = copy_directory_.file("copy.db");
+};
+
+// --- The locks.
+
+class HeldLocks : public Lock, public ::testing::WithParamInterface<kit::JournalMode> {};
+
+INSTANTIATE_TEST_SUITE_P(Modes, HeldLocks,
+                         ::testing::Values(kit::JournalMode::wal, kit::JournalMode::delete_file),
+                         [](const ::testing::TestParamInfo<kit::JournalMode>& test) {
+                           return std::string(to_string(test.param));
+                         });
+
+TEST_P(HeldLocks, AreThoseOfAReaderDuringTheCopyAndNoneAfter) {
+  make(GetParam());
+  Owner owner({open()});
+  owner->run(0);
+  const auto range = [](std::uint64_t first, std::uint64_t size) {
+    return " " + std::to_string(first) + "-" + std::to_string(first + size - 1);
+  };
+  int looks = 0;
+  Hooks hooks;
+  hooks.before = hooks.middle = hooks.after = [&](const MoveJob&, RunContext&) {
+    ++looks;
+    std::vector<std::string> wanted{range(kSharedFirstByte, kSharedSizeBytes)};
+    const std::vector<std::string> locks = test::own_locks_on(source_);
+    EXPECT_EQ(locks.size(), GetParam() == kit::JournalMode::wal ? 2U : 1U);
+    // That of a mark, or READ_LOCK(0).
+    for (std::uint64_t i = 0; i < 5; ++i) {
+      wanted.push_back(range(format::kWalReadLock0Byte + i, 1));
+    }
+    for (const std::string& lock : locks) {
+      EXPECT_TRUE(lock.starts_with("OFDLCK READ")) << lock;
+      EXPECT_TRUE(std::ranges::any_of(wanted, [&](const auto& end) { return lock.ends_with(end); }))
+          << lock;
+    }
+  };
+  expect_good(copy(hooks));
+  EXPECT_GE(looks, 3);
+  EXPECT_EQ(test::own_locks_on(source_), std::vector<std::string>());
+  // Nor after a failure in the middle.
+  Hooks failing;
+  failing.middle = [](const MoveJob&, RunContext&) { throw Error(Errc::io_error, "as told"); };
+  fs::remove(copy_);
+  EXPECT_FALSE(copy(failing).ok());
+  EXPECT_EQ(test::own_locks_on(source_), std::vector<std::string>());
+}
+
+TEST_P(HeldLocks, AreNotToBeHadFromAnExclusiveOwner) {
+  make(GetParam());
+  Owner owner({open("PRAGMA locking_mode=EXCLUSIVE")});
+  owner->run(0);
+  const test::SeenSource before = test::look_at_source(source_);
+  expect_refused(copy({}, soon()), Errc::source_busy);
+  EXPECT_EQ(test::difference(before, test::look_at_source(source_), true), "");
+}
+
+TEST_P(HeldLocks, AreWaitedFor) {
+  make(GetParam());
+  // A lock on main itself: in WAL mode nobody but an EXCLUSIVE owner has it.
+  Owner owner({open("PRAGMA locking_mode=EXCLUSIVE"), [](OwnerState& state) { state.close(); }});
+  owner->run(0);
+  expect_refused(copy({}, soon()), Errc::source_busy);
+  owner->start(1);
+  expect_good(copy());
+  owner->wait();
+}
+
+TEST_F(Lock, AWriterWhoIsAboutToWriteLetsNoNewReaderIn) {
+  make(kit::JournalMode::delete_file);
+  Owner reader({[this](OwnerState& state) {
+    state.connection.emplace(source_, sqlite::OpenMode::read_only);
+    state.connection->execute("BEGIN");
+    static_cast<void>(state.connection->integer("SELECT count(*) FROM account"));
+  }});
+  Owner owner({open(), [](OwnerState& state) {
+                 state.connection->execute("PRAGMA busy_timeout=0; BEGIN");
+                 state.connection->execute("UPDATE account SET balance = balance + 1 WHERE id = 1");
+                 try {
+                   state.connection->execute("COMMIT");
+                 } catch (const Error&) {
+                   return;  // holds PENDING, waiting for the reader
+                 }
+                 throw std::runtime_error("it did not have to wait");
+               }});
+  owner->run(0);
+  reader->run(0);
+  owner->run(1);
+  expect_refused(copy({}, soon()), Errc::source_busy);
+}
+
+TEST_F(Lock, AWriteTransactionOfThisProgramIsNamedAsTheReason) {
+  make(kit::JournalMode::delete_file);
+  sqlite::Connection own(source_, sqlite::OpenMode::read_write);
+  own.execute("BEGIN EXCLUSIVE");
+  const Outcome outcome = copy({}, soon());
+  expect_refused(outcome, Errc::source_busy);
+  EXPECT_NE(std::string(outcome.error->what()).find("this program"), std::string::npos)
+      << outcome.error->what();
+  own.execute("ROLLBACK");
+  EXPECT_TRUE(copy().ok());
+}
+
+// --- WAL files whose checkpoints the lock would not stop.
+
+TEST_F(Lock, AWalWithoutAnIndexIsNotLockable) {
+  make(kit::JournalMode::wal);
+  {
+    Owner owner({[this](OwnerState& state) {
+      // Before anything is read: it never has an index in a file.
+      state.connection.emplace(source_, sqlite::OpenMode::read_write);
+      state.connection->execute("PRAGMA locking_mode=EXCLUSIVE");
+      state.connection->execute("PRAGMA wal_autocheckpoint=0");
+      state.commit(kCommits);
+    }});
+    owner->run(0);
+  }  // killed
+  ASSERT_GT(fs::file_size(source_ + "-wal"), 0U);
+  ASSERT_FALSE(fs::exists(source_ + "-shm"));
+  const test::SeenSource before = test::look_at_source(source_);
+  expect_refused(copy(), Errc::unsuitable);
+  EXPECT_EQ(test::difference(before, test::look_at_source(source_), true), "");
+}
+
+TEST_F(Lock, AnIndexWithoutAnOwnerIsLockable) {
+  make(kit::JournalMode::wal);
+  {
+    Owner owner({open()});
+    owner->run(0);
+  }  // killed
+  Owner next({[this](OwnerState& state) {
+    state.open(source_, "PRAGMA wal_autocheckpoint=0");
+    state.commit(3);
+    // Our lock keeps it out of main, and so from a reset.
+    EXPECT_EQ(state.connection->integer("PRAGMA wal_checkpoint(PASSIVE)"), 0);
+    state.commit(3);
+  }});
+  const std::string main = test::bytes_of(source_);
+  bool came = false;
+  Hooks hooks;
+  hooks.middle = [&](const MoveJob&, RunContext&) {
+    if (came) return;
+    next->run(0);
+    came = true;
+    EXPECT_TRUE(test::bytes_of(source_) == main);
+  };
+  expect_good(copy(hooks));
+}
+
+// Its owner holds its locks on a file that no path names any more.
+TEST_F(Lock, AnIndexThatIsNotTheOwnersProtectsNothing) {
+  make(kit::JournalMode::wal);
+  Owner owner({open()});
+  owner->run(0);
+  const std::string shm = test::bytes_of(source_ + "-shm");
+  fs::remove(source_ + "-shm");
+  expect_refused(copy({}, soon()), Errc::unsuitable);
+  test::write_bytes(source_ + "-shm", shm);
+  expect_refused(copy({}, soon()), Errc::source_busy);
+}
+
+TEST_F(Lock, AnIndexThatIsReplacedMeanwhileProtectsNothing) {
+  make(kit::JournalMode::wal);
+  Owner owner({open()});
+  owner->run(0);
+  int times = 0;
+  Hooks hooks;
+  hooks.middle = [&](const MoveJob&, RunContext&) {
+    if (++times > 1) return;
+    fs::copy_file(source_ + "-shm", source_ + "-other");
+    fs::rename(source_ + "-other", source_ + "-shm");
+  };
+  expect_refused(copy(hooks, soon()), Errc::source_busy);
+  EXPECT_GE(times, 1);
+}
+
+TEST_F(Lock, AWalBesideAnotherNameIsNotMissed) {
+  make(kit::JournalMode::wal);
+  Owner owner({open()});
+  owner->run(0);
+  ASSERT_GT(fs::file_size(source_ + "-wal"), 0U);
+  const std::string link = source_directory_.file("link.db");
+  fs::create_hard_link(source_, link);
+  expect_refused(copy_from(link, {}, soon()), Errc::source_busy);
+}
+
+// Shows main with the times that it had when the copy began: what the kernel does for a write in
+// the same tick.
+struct stat shown;
+
+TEST_F(Lock, AWalThatCameAndWasEmptiedIntoMainIsNotMissed) {
+  make(kit::JournalMode::wal);
+  Owner owner({open(), [](OwnerState& state) { state.close(); }});
+  owner->run(0);
+  owner->run(1);
+  ASSERT_FALSE(fs::exists(source_ + "-wal"));
+  Owner visitor({[this](OwnerState& state) {
+    state.open(source_, "PRAGMA wal_autocheckpoint=0");
+    state.connection->execute("UPDATE account SET balance = balance + 1 WHERE id = 1");
+    if (state.connection->integer("PRAGMA wal_checkpoint(TRUNCATE)") != 0) {
+      throw std::runtime_error("the checkpoint was refused");
+    }
+  }});
+  ASSERT_EQ(::stat(source_.c_str(), &shown), 0);
+  test::ScopedSys patch;
+  patch->fstat = [](int fd, struct stat* out) {
+    const int result = ::fstat(fd, out);
+    if (out->st_dev != shown.st_dev || out->st_ino != shown.st_ino) return result;
+    out->st_mtim = shown.st_mtim;
+    out->st_ctim = shown.st_ctim;
+    return result;
+  };
+  int times = 0;
+  Hooks hooks;
+  hooks.middle = [&](const MoveJob& job, RunContext&) {
+    if (job.in_path != source_ || ++times > 1) return;
+    visitor->run(0);
+    ASSERT_EQ(fs::file_size(source_ + "-wal"), 0U);
+  };
+  const Outcome outcome = copy(hooks);
+  ASSERT_TRUE(outcome.ok()) << outcome.explain();
+  EXPECT_EQ(outcome.report.attempts, 2U);
+}
+
+// A header without a commit: the next owner begins the generation anew, which needs no checkpoint.
+TEST_F(Lock, AWalWithoutACommitThatIsBegunAnewMeanwhile) {
+  make(kit::JournalMode::wal);
+  {
+    Owner owner({[this](OwnerState& state) {
+                   state.open(source_, "PRAGMA cache_size=5");
+                   state.commit(kCommits);
+                   state.close();
+                 },
+                 [this](OwnerState& state) {
+                   state.open(source_, "PRAGMA cache_size=5; PRAGMA wal_autocheckpoint=0");
+                   state.connection->execute("BEGIN; UPDATE account SET balance = balance + 1");
+                 }});
+    owner->run(0);
+    owner->run(1);
+  }  // killed
+  ASSERT_GT(fs::file_size(source_ + "-wal"), 32U);
+  const std::string header = test::bytes_of(source_ + "-wal").substr(0, 32);
+  Owner next({[this](OwnerState& state) {
+    state.open(source_, "PRAGMA wal_autocheckpoint=0");
+    state.commit(3);
+  }});
+  bool came = false;
+  Hooks hooks;
+  hooks.middle = [&](const MoveJob& job, RunContext&) {
+    if (came || job.in_path != source_) return;
+    next->run(0);
+    came = true;
+  };
+  const Outcome outcome = copy(hooks);
+  expect_good(outcome);
+  ASSERT_NE(test::bytes_of(source_ + "-wal").substr(0, 32), header);
+  EXPECT_EQ(outcome.report.attempts, 2U) << outcome.explain();
+}
+
+// --- Who waits for us, and who only seems to.
+
+// Takes raw locks, as SQLite's would look, and lets them go.
+OwnerTask raw_lock(const std::string& path, std::vector<std::uint64_t> bytes, short type) {
+  return [=](OwnerState&) {
+    static int fd = -1;  // of the child; open as long as it lives
+    if (fd < 0) fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+    for (const std::uint64_t byte : bytes) {
+      struct flock lock {};
+      lock.l_type = type;
+      lock.l_whence = SEEK_SET;
+      lock.l_start = static_cast<off_t>(byte);
+      lock.l_len = 1;
+      if (::fcntl(fd, F_SETLK, &lock) != 0) throw std::runtime_error("cannot lock");
+    }
+  };
+}
+
+class Waiters : public Lock {
+ protected:
+  Waiters() { make(kit::JournalMode::wal); }
+  const std::uint64_t write_ = format::kWalWriteLockByte;
+  const std::uint64_t checkpoint_ = format::kWalCheckpointLockByte;
+  std::string shm_ = source_ + "-shm";
+};
+
+TEST_F(Waiters, AWriterAndACheckpointerOfTwoProcessesDoNotWait) {
+  Owner writer({raw_lock(shm_, {write_}, F_WRLCK)});
+  Owner checkpointer({raw_lock(shm_, {checkpoint_}, F_WRLCK)});
+  Owner owner({open()});
+  owner->run(0);
+  writer->run(0);
+  checkpointer->run(0);
+  LiveFiles files(source_);
+  LockBudget budget(files, 0ms);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_NO_THROW(budget.look());
+    std::this_thread::sleep_for(1ms);
+  }
+}
+
+TEST_F(Waiters, OneProcessThatHoldsBothWaitsOnlyIfNobodyCommits) {
+  Owner both({raw_lock(shm_, {write_, checkpoint_}, F_WRLCK),
+              raw_lock(shm_, {write_, checkpoint_}, F_UNLCK)});
+  Owner owner({open(), [](OwnerState& state) { state.commit(1); }});
+  owner->run(0);
+  LiveFiles files(source_);
+  LockBudget budget(files, 0ms);
+  for (int i = 0; i < 3; ++i) {
+    both->run(0);
+    EXPECT_NO_THROW(budget.look()) << "commit " << i;
+    both->run(1);
+    owner->run(1);
+    std::this_thread::sleep_for(1ms);
+  }
+  both->run(0);
+  EXPECT_NO_THROW(budget.look());
+  std::this_thread::sleep_for(1ms);
+  EXPECT_THROW(budget.look(), Error);
+}
+
+TEST_F(Waiters, ACheckpointerWaitsNoLongerThanTheBudget) {
+  Owner owner({open(), [](OwnerState& state) {
+                 if (state.connection->integer("PRAGMA wal_checkpoint(TRUNCATE)") != 0) {
+                   throw std::runtime_error("the checkpoint was refused");
+                 }
+               }});
+  owner->run(0);
+  Hooks hooks;
+  hooks.middle = [&](const MoveJob&, RunContext& context) {
+    owner->start(1);
+    for (const auto end = std::chrono::steady_clock::now() + 120s;
+         std::chrono::steady_clock::now() < end;) {
+      context.tick();
+      std::this_thread::sleep_for(1ms);
+    }
+  };
+  CopyRequest request = test::request_of(source_, copy_);
+  request.copy.lock_budget = 50ms;
+  const Outcome outcome =
+      test::run_request(request, test::hooked_strategy(make_lock_strategy, hooks));
+  expect_refused(outcome, Errc::lock_budget_exceeded);
+  owner->wait();
+}
+
+}  // namespace
+}  // namespace sqlbk::copy
