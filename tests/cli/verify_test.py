@@ -4,24 +4,13 @@ import json
 import os
 import re
 import shutil
-import sqlite3
-import struct
-import subprocess
 import unittest
 
-from json_test import TYPES
+from schema import TYPES, documented_fields
 from support import SOURCE_ROOT, CliTest, closing, connect, digest, listing, main, works
 
 PAGE = 4096
 FRAME = 24 + PAGE
-
-
-def documented_fields():
-    """Of one database in the JSON object of verify, from docs/cli.md."""
-    with open(os.path.join(SOURCE_ROOT, "docs", "cli.md"), encoding="utf-8") as file:
-        section = file.read().split("## sqlbk verify", 1)[1]
-    text = section.split("| field | type | meaning |", 1)[1].split("\n\n", 1)[0]
-    return dict(re.findall(r"^\| `([\w.\[\]]+)` \| ([a-z ]+) \|", text, re.MULTILINE))
 
 
 class VerifyTest(CliTest):
@@ -462,7 +451,7 @@ class Many(VerifyTest):
         self.assertEqual(self.verify("--quiet", "good.db", "good.db").out, b"")
 
     def test_the_json_is_what_is_documented(self):
-        fields = documented_fields()
+        fields = documented_fields("verify")
         self.make_database("good.db")
         self.make_database("bad.db")
         self.damage("bad.db", 2 * PAGE, b"\xff" * PAGE)
