@@ -3,7 +3,7 @@
 
 # Debian 12's names. What each set needs beyond the ones before it.
 build_packages=(g++ meson ninja-build pkg-config libsqlite3-dev libboost-filesystem-dev
-  libboost-program-options-dev nlohmann-json3-dev)
+  libboost-program-options-dev nlohmann-json3-dev libssl-dev)
 test_packages=(libgtest-dev libgmock-dev sqlite3 python3 strace btrfs-progs xfsprogs e2fsprogs
   spin)
 all_packages=(clang libclang-rt-14-dev clang-format clang-tidy shellcheck)
@@ -26,6 +26,7 @@ is_there_otherwise() {
     g++) command -v c++ ;;
     ninja-build) command -v ninja ;;
     libsqlite3-dev) pkg-config --exists sqlite3 ;;
+    libssl-dev) pkg-config --exists libcrypto ;;
     libboost-filesystem-dev) includes boost/filesystem.hpp ;;
     libboost-program-options-dev) includes boost/program_options.hpp ;;
     nlohmann-json3-dev) includes nlohmann/json.hpp ;;

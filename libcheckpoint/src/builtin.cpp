@@ -17,6 +17,17 @@ void register_builtin_steps(Registry& registry) {
   registry.add(StepEntry{"integrity_check", "",
                          "PRAGMA integrity_check: structure, indexes and constraints",
                          make_integrity_check});
+  registry.add(StepEntry{"foreign_key_check", "",
+                         "PRAGMA foreign_key_check: rows that refer to rows which are not there",
+                         make_foreign_key_check});
+  registry.add(
+      StepEntry{"vacuum_into", "PAGESIZE",
+                "compacts the copy with VACUUM INTO; keeps the page size unless one is given",
+                make_vacuum_into});
+  registry.add(
+      StepEntry{"digest", "file|report",
+                "SHA-256 of the copy, published as DEST.sha256 for sha256sum, or only reported",
+                make_digest});
 }
 
 }  // namespace sqlbk::checkpoint

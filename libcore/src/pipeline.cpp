@@ -132,9 +132,18 @@ Pipeline Pipeline::build(CopyRequest request, const Registry& registry) {
     throw Error(Errc::usage, "a copy with its -wal stays in WAL mode")
         .with_hint("leave out --journal-mode delete, or --keep-wal");
   }
+  std::string digest_step;
   for (const std::string& spec : request.steps) {
     pipeline.steps_.push_back(registry.step(spec));
-    if (request.copy.opaque && pipeline.steps_.back()->traits().reads_content) {
+    const StepTraits traits = pipeline.steps_.back()->traits();
+    if (!digest_step.empty() && traits.changes_image) {
+      throw Error(Errc::usage, "the step " + quoted(spec) + " changes the copy after " +
+                                   quoted(digest_step) + ", whose digest would then be wrong")
+          .with_hint("put " + digest_step + " last");
+    }
+    if (traits.takes_digest) digest_step = spec;
+    if (traits.publishes_digest) request.target.digest = true;
+    if (request.copy.opaque && traits.reads_content) {
       throw Error(Errc::usage,
                   "the step " + quoted(spec) +
                       " reads the content of the copy, which --opaque says is encrypted")
@@ -174,6 +183,44 @@ void Pipeline::plan_here(RunContext& context, Report& report) {
   context.tick();
 }
 
+void Pipeline::stage(RunContext& context, Report& report,
+                     const std::function<void(StagedImage&)>& look) {
+  context.options = request_.copy;
+  run_on_private_descriptors(context, [&] { stage_here(context, report, look); });
+}
+
+void Pipeline::stage_here(RunContext& context, Report& report,
+                          const std::function<void(StagedImage&)>& look) {
+  const Stopwatch total(report.total_time);
+  report.source = request_.source;
+  report.strategy_asked = request_.strategy;
+  context.progress().begin(Phase::probe, 0);
+  context.tick();
+  LiveFiles files(request_.source);
+  SourceFacts facts;
+  {
+    const Stopwatch time(report.probe_time);
+    facts = probe_source(files);
+    require_copyable(facts, allowance_of(request_, *strategy_));
+  }
+  StagedTarget target(facts, request_.target.tempdir);
+  fill(target, files, facts, context, report);
+  report.size_bytes = size_or_zero(target.image().main_path());
+  context.on_host([&] { look(target.image()); });
+}
+
+// Copies, and brings the copy into the form that was asked for.
+void Pipeline::fill(StagedTarget& target, LiveFiles& files, const SourceFacts& facts,
+                    RunContext& context, Report& report) {
+  {
+    const Stopwatch time(report.copy_time);
+    context.progress().begin(Phase::copy, facts.total_size_bytes());
+    strategy_->copy(files, target, context, report);
+  }
+  const Stopwatch time(report.fold_time);
+  settle_image(target.image(), request_, context, report);
+}
+
 void Pipeline::run_here(RunContext& context, Report& report) {
   const Stopwatch total(report.total_time);
   report.source = request_.source;
@@ -190,16 +237,12 @@ void Pipeline::run_here(RunContext& context, Report& report) {
     facts = probe_source(files);
     require_copyable(facts, allowance_of(request_, *strategy_));
   }
+  report.source_identity = {.device = facts.main.device,
+                            .inode = facts.main.inode,
+                            .size_bytes = facts.main.size_bytes,
+                            .wal_size_bytes = facts.wal_size_bytes()};
   StagedTarget target(report.destination, facts, request_.target);
-  {
-    const Stopwatch time(report.copy_time);
-    context.progress().begin(Phase::copy, facts.total_size_bytes());
-    strategy_->copy(files, target, context, report);
-  }
-  {
-    const Stopwatch time(report.fold_time);
-    settle_image(target.image(), request_, context, report);
-  }
+  fill(target, files, facts, context, report);
   {
     const Stopwatch time(report.steps_time);
     run_steps(target.image(), context, report);
@@ -210,9 +253,17 @@ void Pipeline::run_here(RunContext& context, Report& report) {
   target.sync(files);
   report.size_bytes = size_or_zero(target.image().main_path());
   report.wal_size_bytes = size_or_zero(target.image().wal_path());
+  if (target.image().digest) {
+    report.sha256 = target.image().digest->main;
+    report.wal_sha256 = target.image().digest->wal;
+  }
   context.tick();
   context.progress().begin(Phase::publish, 0);
   target.publish();
+  const std::string old_digest = report.destination + std::string(kDigestSuffix);
+  if (!request_.target.digest && stat_path(old_digest)) {
+    report.warnings.push_back(quoted(old_digest) + " is not of this copy: it was there before");
+  }
   context.progress().begin(Phase::done, 0);
 }
 

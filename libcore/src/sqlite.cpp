@@ -82,7 +82,7 @@ void Connection::Close::operator()(sqlite3* handle) const noexcept {
   static_cast<void>(sqlite3_close_v2(handle));
 }
 
-Connection::Connection(const std::string& path, OpenMode mode)
+Connection::Connection(const std::string& path, OpenMode mode, const std::string& vfs)
     : path_(path), handlers_(std::make_unique<Handlers>()) {
   sqlite3* raw = nullptr;
   // Always a URI, so that a path that starts with "file:" is not taken for one.
@@ -91,7 +91,8 @@ Connection::Connection(const std::string& path, OpenMode mode)
       // A cache of its own: under sqlite3_enable_shared_cache() it would see what a connection of
       // the host has not committed.
       sqlite3_open_v2(uri.c_str(), &raw,
-                      open_flags(mode) | SQLITE_OPEN_URI | SQLITE_OPEN_PRIVATECACHE, nullptr);
+                      open_flags(mode) | SQLITE_OPEN_URI | SQLITE_OPEN_PRIVATECACHE,
+                      vfs.empty() ? nullptr : vfs.c_str());
   handle_.reset(raw);
   check(result, raw, path_, "open");
   static_cast<void>(sqlite3_extended_result_codes(raw, 1));
@@ -190,6 +191,10 @@ std::string Statement::text(int column) const {
 
 bool Statement::is_null(int column) const {
   return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
+}
+
+void disable_memory_statistics() noexcept {
+  static_cast<void>(sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0));
 }
 
 std::string library_version() {

@@ -45,6 +45,7 @@ void StagedImage::discard() {
   remove_if_there(journal_path());
   wal_prefix.reset();
   folded = false;
+  digest.reset();
 }
 
 void StagedImage::discard_all_but_main() {

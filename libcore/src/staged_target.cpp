@@ -14,6 +14,7 @@
 #include "linux/attributes.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/sys.hpp"
+#include "sqlbk/format/checksum_file.hpp"
 #include "staging_directory.hpp"
 
 namespace sqlbk {
@@ -22,6 +23,13 @@ namespace {
 namespace fs = boost::filesystem;
 
 constexpr std::array<std::string_view, 3> kSidecars{"-wal", "-shm", "-journal"};
+
+// What belongs to the copy under names beside it, so that it is in the way where it is there.
+std::vector<std::string_view> suffixes_beside(const TargetOptions& options) {
+  std::vector<std::string_view> suffixes(kSidecars.begin(), kSidecars.end());
+  if (options.digest) suffixes.push_back(kDigestSuffix);
+  return suffixes;
+}
 
 std::string parent_of(const std::string& path) {
   const std::string parent = fs::path(path).parent_path().string();
@@ -38,7 +46,8 @@ Error exists_error(const std::string& destination, const std::string& what) {
       .with_path(destination);
 }
 
-void require_not_part_of_source(const std::string& destination, const SourceFacts& source) {
+void require_not_part_of_source(const std::string& destination, const SourceFacts& source,
+                                const TargetOptions& options) {
   const std::optional<FileStat> there = stat_path(destination);
   for (const std::optional<FileStat>* file : {&source.wal, &source.shm, &source.journal}) {
     if (there && *file && there->same_file(**file)) {
@@ -52,7 +61,7 @@ void require_not_part_of_source(const std::string& destination, const SourceFact
   }
   // The other way round: a sidecar's name of the destination that is a file of the source would be
   // taken for a leftover, and removed by --force.
-  for (const std::string_view suffix : kSidecars) {
+  for (const std::string_view suffix : suffixes_beside(options)) {
     const std::optional<FileStat> sidecar = stat_path(destination + std::string(suffix));
     if (!sidecar) continue;
     for (const std::optional<FileStat>* file : {&source.wal, &source.shm, &source.journal}) {
@@ -78,7 +87,7 @@ void require_not_part_of_source(const std::string& destination, const SourceFact
   }
 }
 
-void require_free(const std::string& destination) {
+void require_free(const std::string& destination, const TargetOptions& options) {
   if (look(destination)) throw exists_error(destination, "it exists already");
   for (const std::string_view suffix : kSidecars) {
     const std::string sidecar = destination + std::string(suffix);
@@ -87,6 +96,10 @@ void require_free(const std::string& destination) {
                                           " exists, which SQLite would take for "
                                           "a part of the copy");
     }
+  }
+  const std::string digest = destination + std::string(kDigestSuffix);
+  if (options.digest && look(digest)) {
+    throw exists_error(destination, "the file for its digest, " + quoted(digest) + ", exists");
   }
 }
 
@@ -98,8 +111,8 @@ bool is_database(const std::string& path) {
   return std::memcmp(start.data(), format::kDbMagic.data(), start.size()) == 0;
 }
 
-void require_replaceable(const std::string& destination) {
-  for (const std::string_view suffix : kSidecars) {
+void require_replaceable(const std::string& destination, const TargetOptions& options) {
+  for (const std::string_view suffix : suffixes_beside(options)) {
     const std::string sidecar = destination + std::string(suffix);
     const std::optional<FileStat> file = look(sidecar);
     if (file && file->is_directory()) {
@@ -169,10 +182,14 @@ void copy_whole_file(const std::string& from, const std::string& to) {
   close_checked(out, to);
 }
 
+std::optional<FileStat> stat_unless_empty(const std::string& path) {
+  return path.empty() ? std::nullopt : stat_path(path);
+}
+
 // For the run that finds this one dead half-way: see settle_replacement().
 void write_note(const StagingDirectory& staging, const std::string& destination,
                 const std::optional<FileStat>& old_main, const std::string& new_main,
-                const std::string& new_wal) {
+                const std::string& new_wal, const std::string& new_digest) {
   const std::string path = staging.path() + "/" + kReplaceNoteName;
   UniqueFd note = open_at(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL, 0600, path);
   boost::system::error_code code;
@@ -182,7 +199,8 @@ void write_note(const StagingDirectory& staging, const std::string& destination,
   content.destination = real;
   content.old_main = old_main;
   content.new_main = stat_path(new_main).value();
-  if (!new_wal.empty()) content.new_wal = stat_path(new_wal);
+  content.new_wal = stat_unless_empty(new_wal);
+  content.new_digest = stat_unless_empty(new_digest);
   const std::string text = to_text(content);
   write_all(note.get(), std::as_bytes(std::span(text)), 0, path);
   sync_file(note.get(), path);
@@ -211,11 +229,11 @@ void check_destination(const std::string& destination, const SourceFacts& source
                                                 ": there is no directory " + quoted(parent))
         .with_path(destination);
   }
-  require_not_part_of_source(destination, source);
+  require_not_part_of_source(destination, source, options);
   if (options.force) {
-    require_replaceable(destination);
+    require_replaceable(destination, options);
   } else {
-    require_free(destination);
+    require_free(destination, options);
   }
 }
 
@@ -234,6 +252,16 @@ StagedTarget::StagedTarget(const std::string& destination, const SourceFacts& so
       }()),
       image_(staging_->path()),
       publish_directory_(parent_of(destination)) {}
+
+StagedTarget::StagedTarget(const SourceFacts& source, const std::string& directory)
+    : source_(source),
+      options_{.tempdir = directory},
+      staging_([&] {
+        clean_dead_staging_directories(directory, source.main_path);
+        return std::make_unique<StagingDirectory>(directory);
+      }()),
+      image_(staging_->path()),
+      publish_directory_(directory) {}
 
 StagedTarget::~StagedTarget() = default;
 
@@ -281,7 +309,8 @@ void StagedTarget::sync(const LiveFiles& source) {
   const bool with_wal = stat_path(image_.wal_path()).has_value();
   wal_to_publish_ = with_wal ? image_.wal_path() : std::string();
   move_beside_destination();
-  for (const std::string& path : {wal_to_publish_, main_to_publish_}) {
+  write_digest_file();
+  for (const std::string& path : {wal_to_publish_, digest_to_publish_, main_to_publish_}) {
     if (path.empty()) continue;
     // Opened first: the source's permissions may be such that its owner cannot read it.
     const UniqueFd fd = open_at(AT_FDCWD, path, O_RDONLY, 0, path);
@@ -306,11 +335,27 @@ void StagedTarget::move_beside_destination() {
   }
 }
 
+// In the form of sha256sum(1), with the final names.
+void StagedTarget::write_digest_file() {
+  if (!options_.digest || !image_.digest) return;
+  const std::string name = fs::path(destination_).filename().string();
+  std::vector<format::ChecksumLine> lines{{.digest = image_.digest->main, .name = name}};
+  if (!wal_to_publish_.empty()) {
+    lines.push_back({.digest = image_.digest->wal, .name = name + "-wal"});
+  }
+  const std::string text = format::to_text(lines);
+  digest_to_publish_ = main_to_publish_ + std::string(kDigestSuffix);
+  UniqueFd fd =
+      open_at(AT_FDCWD, digest_to_publish_, O_WRONLY | O_CREAT | O_EXCL, 0600, digest_to_publish_);
+  write_all(fd.get(), std::as_bytes(std::span(text)), 0, digest_to_publish_);
+  close_checked(fd, digest_to_publish_);
+}
+
 void StagedTarget::publish() {
   if (options_.force && look(destination_)) {
     publish_over_existing();
   } else if (options_.force) {
-    for (const std::string_view suffix : kSidecars) {
+    for (const std::string_view suffix : suffixes_beside(options_)) {
       remove_quietly(destination_ + std::string(suffix));
     }
     publish_new();
@@ -320,34 +365,49 @@ void StagedTarget::publish() {
 }
 
 void StagedTarget::publish_new() {
-  require_free(destination_);
+  require_free(destination_, options_);
   const std::string wal = destination_ + "-wal";
-  if (!wal_to_publish_.empty()) {
+  const std::string digest = destination_ + std::string(kDigestSuffix);
+  if (!wal_to_publish_.empty() || !digest_to_publish_.empty()) {
     write_note(beside_ ? *beside_ : *staging_, destination_, std::nullopt, main_to_publish_,
-               wal_to_publish_);
-    rename_to_free_name(wal_to_publish_, wal);
+               wal_to_publish_, digest_to_publish_);
   }
+  bool wal_is_published = false;
+  bool digest_is_published = false;
   bool published = false;
   try {
+    if (!wal_to_publish_.empty()) {
+      rename_to_free_name(wal_to_publish_, wal);
+      wal_is_published = true;
+    }
+    if (!digest_to_publish_.empty()) {
+      rename_to_free_name(digest_to_publish_, digest);
+      digest_is_published = true;
+    }
     rename_to_free_name(main_to_publish_, destination_);
     published = true;
     sync_directory(publish_directory_);
   } catch (...) {
     // Whatever the failure: no destination.
     if (published) remove_quietly(destination_);
-    if (!wal_to_publish_.empty()) remove_quietly(wal);
+    if (digest_is_published) remove_quietly(digest);
+    if (wal_is_published) remove_quietly(wal);
     throw;
   }
 }
 
 void StagedTarget::publish_over_existing() {
-  require_replaceable(destination_);
+  require_replaceable(destination_, options_);
   StagingDirectory& staging = beside_ ? *beside_ : *staging_;
-  write_note(staging, destination_, look(destination_), main_to_publish_, wal_to_publish_);
+  write_note(staging, destination_, look(destination_), main_to_publish_, wal_to_publish_,
+             digest_to_publish_);
   std::vector<std::string_view> taken;
   bool wal_is_published = false;
+  bool digest_is_published = false;
+  const std::string digest = destination_ + std::string(kDigestSuffix);
   const auto put_back = [&]() noexcept {
     if (wal_is_published) remove_quietly(destination_ + "-wal");
+    if (digest_is_published) remove_quietly(digest);
     for (const std::string_view suffix : taken) {
       const std::string from = staging.path() + "/old" + std::string(suffix);
       const std::string to = destination_ + std::string(suffix);
@@ -356,7 +416,7 @@ void StagedTarget::publish_over_existing() {
     }
   };
   try {
-    for (const std::string_view suffix : kSidecars) {
+    for (const std::string_view suffix : suffixes_beside(options_)) {
       const std::string from = destination_ + std::string(suffix);
       const std::string to = staging.path() + "/old" + std::string(suffix);
       if (sys().renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0) == 0) {
@@ -370,6 +430,10 @@ void StagedTarget::publish_over_existing() {
     if (!wal_to_publish_.empty()) {
       rename_to_free_name(wal_to_publish_, destination_ + "-wal");
       wal_is_published = true;
+    }
+    if (!digest_to_publish_.empty()) {
+      rename_to_free_name(digest_to_publish_, digest);
+      digest_is_published = true;
     }
     if (sys().renameat2(AT_FDCWD, main_to_publish_.c_str(), AT_FDCWD, destination_.c_str(), 0) !=
         0) {

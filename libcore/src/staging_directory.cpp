@@ -113,6 +113,7 @@ std::optional<ReplaceNote> read_note(const std::string& path) {
   note.old_main = read_stat(in, stat->device);
   note.new_main = read_stat(in, stat->device).value_or(FileStat{});
   note.new_wal = read_stat(in, stat->device);
+  note.new_digest = read_stat(in, stat->device);
   in.ignore(1);
   if (!std::getline(in, note.destination, '\0')) return std::nullopt;
   return note;
@@ -137,15 +138,19 @@ bool settle_replacement(const std::string& staging) {
                           ? now && now->unchanged(*note->old_main) && !is_used(note->destination)
                           : !now.has_value();
   if (!is_old) return false;
-  // A new -wal came first, and its main never: beside the old main it would be a part of that.
-  const std::string wal = note->destination + "-wal";
-  const std::optional<FileStat> wal_now = stat_path(wal);
-  if (wal_now && note->new_wal && wal_now->same_file(*note->new_wal) &&
-      sys().unlinkat(AT_FDCWD, wal.c_str(), 0) != 0) {
+  // They came first, and their main never: beside the old main they would be taken for a part of
+  // it.
+  const auto is_gone = [](const std::string& path, const std::optional<FileStat>& noted) {
+    const std::optional<FileStat> stands = stat_path(path);
+    return !stands || !noted || !stands->same_file(*noted) ||
+           sys().unlinkat(AT_FDCWD, path.c_str(), 0) == 0;
+  };
+  if (!is_gone(note->destination + "-wal", note->new_wal) ||
+      !is_gone(note->destination + ".sha256", note->new_digest)) {
     return false;
   }
   bool all_back = true;
-  for (const std::string_view suffix : {"-wal", "-shm", "-journal"}) {
+  for (const std::string_view suffix : {"-wal", "-shm", "-journal", ".sha256"}) {
     const std::string from = staging + "/old" + std::string(suffix);
     const bool moved = move_to_free_name(from, note->destination + std::string(suffix));
     all_back = all_back && (moved || errno == ENOENT);
@@ -207,6 +212,7 @@ std::string to_text(const ReplaceNote& note) {
   append(text, note.old_main);
   append(text, note.new_main);
   append(text, note.new_wal);
+  append(text, note.new_digest);
   return text + note.destination + '\0';
 }
 

@@ -27,23 +27,35 @@ def table(text, heading):
 
 
 class Documentation(CliTest):
-    def copy_options(self):
+    def options_of(self, command):
         """Name to the form of its value, from --help."""
-        text = self.run_sqlbk("copy", "--help").out.decode()
+        text = self.run_sqlbk(command, "--help").out.decode()
         return {name: (value or "").strip() for name, value in
                 re.findall(r"^ +(?:-\w \[ )?--([\w-]+)(?: \])?((?: [^\s(]+)?)(?: .*)?$", text,
                            re.MULTILINE)}
 
-    def test_options_of_copy(self):
-        documented = {}
-        for cell, _, meaning in table(read("docs", "cli.md"), "| option | default | meaning |"):
-            name, _, value = re.match(r"`--([\w-]+)( ([^`]+))?`", cell).groups()
-            documented[name] = value or ""
-            self.assertNotEqual(meaning, "", name)
-        self.assertEqual(documented, self.copy_options())
+    def test_options_of_every_command(self):
+        for command in ("copy", "verify"):
+            with self.subTest(command):
+                section = read("docs", "cli.md").split(f"## sqlbk {command}\n", 1)[1]
+                documented = {}
+                for cell, _, meaning in table(section, "| option | default | meaning |"):
+                    name, _, value = re.match(r"`--([\w-]+)( ([^`]+))?`", cell).groups()
+                    documented[name] = value or ""
+                    self.assertNotEqual(meaning, "", name)
+                self.assertEqual(documented, self.options_of(command))
+
+    def test_checks_of_verify(self):
+        text = self.run_sqlbk("verify", "--help").out.decode()
+        listed = re.findall(r"^  (\w+) ", text.split("checks:\n", 1)[1].split("\n\n", 1)[0],
+                            re.MULTILINE)
+        documented = [row[0].strip("`") for row in table(read("docs", "cli.md"),
+                                                        "| check | what it finds |")]
+        self.assertEqual(documented, listed)
 
     def test_options_named_anywhere_exist(self):
-        known = set(self.copy_options()) | {"version", "json", "help"}
+        known = {"version", "json", "help"}
+        known |= set(self.options_of("copy")) | set(self.options_of("verify"))
         for path in ("README.md", "docs/cli.md", "docs/strategies.md", "docs/exit-codes.md",
                      "docs/library.md", "docs/architecture.md"):
             for line in read(path).splitlines():

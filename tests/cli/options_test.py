@@ -461,6 +461,15 @@ class Options(CliTest):
                 self.assertEqual(b"\r" in result.err, shows, str(result))
         self.refused(2, "usage", "'sometimes'", "--progress", "sometimes", "big.db", "y.db")
 
+    def test_manifest(self):
+        """More in verify_test.py."""
+        self.make_database()
+        self.copy("--dry-run", "--manifest", "m.json", "app.db", "x.db")
+        self.assertFalse(os.path.exists(self.path("m.json")))
+        report = self.copy_json("--manifest", "m.json", "app.db", "x.db")
+        self.assertEqual(report["sha256"], digest(self.path("x.db")))
+        self.assertTrue(os.path.exists(self.path("m.json")))
+
     def test_plugin(self):
         # What a plug-in can do is tests/plugin's matter.
         self.make_database()

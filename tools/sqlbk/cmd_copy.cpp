@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <optional>
@@ -9,7 +10,9 @@
 #include <nlohmann/json.hpp>
 
 #include "command.hpp"
+#include "common_options.hpp"
 #include "json_output.hpp"
+#include "manifest.hpp"
 #include "plugins.hpp"
 #include "print.hpp"
 #include "progress_bar.hpp"
@@ -32,6 +35,7 @@ struct CopyCommand {
   bool json = false;
   bool quiet = false;
   std::vector<std::string> plugin_files;
+  std::string manifest;  // "": none
 };
 
 po::options_description copy_options() {
@@ -65,6 +69,8 @@ po::options_description copy_options() {
     ("keep-wal", "deliver main and -wal unmerged")
     ("opaque", "an encrypted database: copy its bytes, main and -wal unmerged")
     ("preserve", "keep owner, times and extended attributes of the source, too")
+    ("manifest", po::value<std::string>()->value_name("FILE"),
+     "write down what was copied and how, with the SHA-256 of the copy, for 'sqlbk verify'")
     ("plugin", po::value<std::vector<std::string>>()->composing()->value_name("FILE"),
      "load movers and post-steps from this shared library; repeatable; see docs/plugins.md")
     ("force", "replace an existing destination and its sidecars, if nobody has it open")
@@ -128,15 +134,6 @@ JournalMode parse_journal_mode(const std::string& text) {
   if (text == "keep") return JournalMode::keep;
   throw Error(Errc::usage, "the value " + sqlbk::quoted(text) + " of --journal-mode is not known")
       .with_hint("one of: delete, wal, keep");
-}
-
-LogLevel parse_log_level(const std::string& text) {
-  for (const LogLevel level :
-       {LogLevel::error, LogLevel::warning, LogLevel::info, LogLevel::debug}) {
-    if (text == to_string(level)) return level;
-  }
-  throw Error(Errc::usage, "the value " + sqlbk::quoted(text) + " of SQLBK_LOG is not known")
-      .with_hint("one of: error, warning, info, debug");
 }
 
 void apply_strategy(const po::variables_map& given, CopyRequest& request) {
@@ -220,6 +217,13 @@ CopyCommand interpret(const po::variables_map& given) {
   if (given.count("then") != 0) {
     request.steps = split_steps(given["then"].as<std::vector<std::string>>());
   }
+  if (given.count("manifest") != 0) {
+    command.manifest = given["manifest"].as<std::string>();
+    const auto is_digest = [](const std::string& step) {
+      return step == "digest" || step.starts_with("digest=");
+    };
+    if (std::ranges::none_of(request.steps, is_digest)) request.steps.emplace_back("digest=report");
+  }
   if (given.count("plugin") != 0) {
     command.plugin_files = given["plugin"].as<std::vector<std::string>>();
   }
@@ -243,18 +247,11 @@ CopyCommand interpret(const po::variables_map& given) {
   if (given.count("progress") != 0) {
     command.progress = parse_progress_mode(given["progress"].as<std::string>());
   }
-  if (const char* level = std::getenv("SQLBK_LOG")) command.log_level = parse_log_level(level);
-  if (given.count("debug") != 0) command.log_level = LogLevel::debug;
+  command.log_level = log_level_asked(given.count("debug") != 0);
   if (command.quiet || command.json) {
     if (given.count("progress") == 0) command.progress = ProgressMode::never;
   }
   return command;
-}
-
-LogSink make_log_sink(LogLevel most) {
-  return [most](LogLevel level, const std::string& message) {
-    if (level <= most) std::cerr << to_string(level) << ": " << message << '\n';
-  };
 }
 
 nlohmann::json result_json(const Report& report, bool dry_run, int exit_code,
@@ -285,12 +282,26 @@ void print_result(const CopyCommand& command, const Report& report) {
             << "Backed up " << report.source << " to " << report.destination << '\n';
 }
 
+void write_manifest_of(const CopyCommand& command, const Report& report) {
+  try {
+    write_manifest(command.manifest, report, command.request.target.force);
+  } catch (const Error& error) {
+    Error told(error.code(), "the copy stands at " + sqlbk::quoted(report.destination) +
+                                 ", but without its manifest: " + error.what());
+    told.with_path(error.path()).with_errno(error.os_errno()).with_hint(std::string(error.hint()));
+    throw told;
+  }
+}
+
 void run_command(const CopyCommand& command, const Registry& registry, Report& report) {
   static CancelToken cancel;
   cancel_on_signals(cancel);
   Registry parts = registry;
   static_cast<void>(load_plugins(command.plugin_files, parts));
   Pipeline pipeline = Pipeline::build(command.request, parts);
+  if (!command.manifest.empty()) {
+    check_manifest_path(command.manifest, command.request.target.force);
+  }
   Progress progress;
   RunContext context(progress, cancel);
   context.log_sink = make_log_sink(command.log_level);
@@ -303,16 +314,8 @@ void run_command(const CopyCommand& command, const Registry& registry, Report& r
       pipeline.run(context, report);
     }
   }
+  if (!command.manifest.empty() && !command.dry_run) write_manifest_of(command, report);
   print_result(command, report);
-}
-
-// Whether the flag is given, also where the command line cannot be understood as a whole.
-bool has_flag(const std::vector<std::string>& arguments, std::string_view flag) {
-  for (const std::string& argument : arguments) {
-    if (argument == flag) return true;
-    if (argument == "--") break;
-  }
-  return false;
 }
 
 }  // namespace

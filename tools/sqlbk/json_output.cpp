@@ -5,22 +5,21 @@
 #include <nlohmann/json.hpp>
 
 namespace sqlbk::tool {
-namespace {
 
 double milliseconds(Nanoseconds time) {
   return std::chrono::duration<double, std::milli>(time).count();
 }
 
-}  // namespace
+nlohmann::json to_json(const StepReport& step) {
+  return {{"name", step.name},
+          {"verdict", to_string(step.verdict)},
+          {"findings", step.findings},
+          {"elapsed_ms", milliseconds(step.elapsed)}};
+}
 
 nlohmann::json to_json(const Report& report) {
   nlohmann::json steps = nlohmann::json::array();
-  for (const StepReport& step : report.steps) {
-    steps.push_back({{"name", step.name},
-                     {"verdict", to_string(step.verdict)},
-                     {"findings", step.findings},
-                     {"elapsed_ms", milliseconds(step.elapsed)}});
-  }
+  for (const StepReport& step : report.steps) steps.push_back(to_json(step));
   nlohmann::json proof = nlohmann::json::object();
   for (const auto& [name, value] : report.facts) proof[name] = value;
   return {{"source", report.source},
@@ -37,6 +36,8 @@ nlohmann::json to_json(const Report& report) {
           {"size_bytes", report.size_bytes},
           {"wal_size_bytes", report.wal_size_bytes},
           {"moved_bytes", report.moved_bytes},
+          {"sha256", report.sha256},
+          {"wal_sha256", report.wal_sha256},
           {"steps", steps},
           {"times_ms",
            {{"probe", milliseconds(report.probe_time)},

@@ -10,7 +10,10 @@
 
 namespace sqlbk::tool {
 
+double milliseconds(Nanoseconds time);
+
 nlohmann::json to_json(const Report& report);
+nlohmann::json to_json(const StepReport& step);
 nlohmann::json to_json(const Error& error);
 
 // One object on one line and a newline; bytes that are not UTF-8 are replaced.

@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::array kCommands{
     Command{"copy", "take a consistent copy of a database that others may be using", run_copy},
+    Command{"verify", "whether databases are sound, without changing anything", run_verify},
     Command{"inspect", "what a database is, who holds it, and what a copy of it would do",
             run_inspect},
     Command{"list", "the copy strategies and post-steps that there are", run_list},
@@ -84,6 +85,7 @@ std::span<const Command> commands() noexcept {
 
 int main(int argc, char** argv) {
   try {
+    sqlbk::sqlite::disable_memory_statistics();
     const int exit_code = sqlbk::tool::run({argv + 1, argv + argc});
     std::cout.flush();
     if (!std::cout) {

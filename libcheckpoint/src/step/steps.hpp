@@ -13,5 +13,8 @@ std::unique_ptr<PostStep> make_checkpoint(const std::string& argument);
 std::unique_ptr<PostStep> make_journal_mode(const std::string& argument);
 std::unique_ptr<PostStep> make_quick_check(const std::string& argument);
 std::unique_ptr<PostStep> make_integrity_check(const std::string& argument);
+std::unique_ptr<PostStep> make_foreign_key_check(const std::string& argument);
+std::unique_ptr<PostStep> make_vacuum_into(const std::string& argument);
+std::unique_ptr<PostStep> make_digest(const std::string& argument);
 
 }  // namespace sqlbk::checkpoint

@@ -182,6 +182,145 @@ TEST_P(CheckTest, StopsWhenTheRunIsCancelled) {
 
 INSTANTIATE_TEST_SUITE_P(Checks, CheckTest, ::testing::Values("quick_check", "integrity_check"));
 
+TEST_F(StepsTest, ForeignKeysThatReferToNothingAreDamage) {
+  make_main("delete");
+  {
+    sqlite::Connection connection(image_.main_path(), sqlite::OpenMode::read_write);
+    connection.execute(
+        "CREATE TABLE child(a REFERENCES t(id)); INSERT INTO child VALUES(1), (NULL), (5000);"
+        "CREATE TABLE w(a REFERENCES t(id), b PRIMARY KEY) WITHOUT ROWID;");
+  }
+  StepReport report = run("foreign_key_check");
+  EXPECT_EQ(report.verdict, StepVerdict::damaged);
+  ASSERT_EQ(report.findings.size(), 1U);
+  EXPECT_EQ(report.findings[0], "row 3 of 'child' refers to a row of 't' that is not there");
+  {
+    sqlite::Connection connection(image_.main_path(), sqlite::OpenMode::read_write);
+    connection.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1001 UNION ALL SELECT i+1 FROM n WHERE i<1500)"
+        " INSERT INTO w SELECT i, i FROM n");
+  }
+  report = run("foreign_key_check");
+  EXPECT_EQ(report.findings.size(), 101U) << "it goes on for ever";
+  EXPECT_EQ(names(), Names{"copy.db"});
+}
+
+TEST_F(StepsTest, AForeignKeyThatCannotBeCheckedIsNoDamage) {
+  make_main("delete");
+  {
+    sqlite::Connection connection(image_.main_path(), sqlite::OpenMode::read_write);
+    connection.execute("CREATE TABLE p(x); CREATE TABLE c(a REFERENCES p(x))");
+  }
+  const StepReport report = run("foreign_key_check");
+  EXPECT_EQ(report.verdict, StepVerdict::could_not_check);
+  EXPECT_FALSE(report.findings.empty());
+}
+
+class VacuumTest : public StepsTest {
+ protected:
+  // Three quarters of the rows are gone again, so that there is something to compact.
+  void make_sparse(const std::string& mode, const std::string& pragma = "") {
+    make_main(mode);
+    sqlite::Connection connection(image_.main_path(), sqlite::OpenMode::read_write);
+    connection.execute(pragma + "; DELETE FROM t WHERE id > 25; PRAGMA user_version=7");
+  }
+  std::int64_t number(const std::string& sql) {
+    sqlite::Connection connection(image_.main_path(), sqlite::OpenMode::immutable);
+    return connection.integer(sql);
+  }
+};
+
+TEST_F(VacuumTest, LeavesNoFreePage) {
+  for (const char* mode : {"delete", "wal"}) {
+    image_.discard();
+    make_sparse(mode);
+    EXPECT_GT(number("PRAGMA freelist_count"), 0);
+    const StepReport report = run("vacuum_into");
+    EXPECT_EQ(report.verdict, StepVerdict::ok);
+    EXPECT_EQ(report.name, "vacuum_into");
+    EXPECT_EQ(number("PRAGMA freelist_count"), 0);
+    EXPECT_EQ(number("PRAGMA page_size"), 1024);
+    EXPECT_EQ(number("PRAGMA user_version"), 7);
+    EXPECT_EQ(rows(), 25);
+    EXPECT_EQ(std::to_integer<int>(read_file(image_.main_path())[18]),
+              mode == std::string("wal") ? 2 : 1)
+        << "the journal mode stays";
+    EXPECT_EQ(names(), Names{"copy.db"});
+  }
+}
+
+TEST_F(VacuumTest, ChangesThePageSizeWhereAsked) {
+  for (const char* mode : {"delete", "wal"}) {
+    for (const int size : {512, 4096, 65536}) {
+      image_.discard();
+      make_sparse(mode);
+      EXPECT_EQ(run("vacuum_into=" + std::to_string(size)).verdict, StepVerdict::ok);
+      EXPECT_EQ(number("PRAGMA page_size"), size) << mode;
+      EXPECT_EQ(rows(), 25);
+    }
+  }
+}
+
+TEST_F(VacuumTest, RefusesWhatIsNoPageSize) {
+  for (const char* argument : {"0", "256", "1000", "131072", "4096x", "-512", " 512", "4k"}) {
+    EXPECT_THROW(static_cast<void>(registry_.step(std::string("vacuum_into=") + argument)), Error)
+        << argument;
+  }
+}
+
+TEST_F(VacuumTest, TakesTheWalAlong) {
+  make_main_and_wal();
+  EXPECT_EQ(run("vacuum_into").verdict, StepVerdict::ok);
+  EXPECT_EQ(names(), Names{"copy.db"});
+  EXPECT_EQ(rows(), 101);
+}
+
+TEST_F(VacuumTest, AnEmptyCopyStaysOne) {
+  test::write_text(image_.main_path(), "");
+  EXPECT_EQ(run("vacuum_into").verdict, StepVerdict::ok);
+  EXPECT_EQ(names(), Names{"copy.db"});
+}
+
+TEST_F(VacuumTest, WhatCannotBeReadIsDamageAndLeavesTheCopy) {
+  make_main("delete");
+  auto bytes = read_file(image_.main_path());
+  std::fill(bytes.begin() + 1 * 1024, bytes.end(), std::byte{0x5a});
+  write_file(image_.main_path(), bytes);
+  EXPECT_EQ(run("vacuum_into").verdict, StepVerdict::damaged);
+  EXPECT_EQ(read_file(image_.main_path()), bytes);
+  EXPECT_EQ(names(), Names{"copy.db"});
+}
+
+TEST_F(StepsTest, DigestIsThatOfTheFiles) {
+  test::write_text(image_.main_path(), "abc");
+  EXPECT_EQ(run("digest").verdict, StepVerdict::ok);
+  ASSERT_TRUE(image_.digest);
+  EXPECT_EQ(image_.digest->main,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(image_.digest->wal, "");
+  test::write_text(image_.wal_path(), "");
+  EXPECT_EQ(run("digest").verdict, StepVerdict::ok);
+  EXPECT_EQ(image_.digest->wal, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  image_.discard();
+  EXPECT_FALSE(image_.digest);
+}
+
+TEST_F(StepsTest, DigestMayBeOnlyReported) {
+  EXPECT_TRUE(registry_.step("digest")->traits().publishes_digest);
+  EXPECT_TRUE(registry_.step("digest=file")->traits().publishes_digest);
+  EXPECT_FALSE(registry_.step("digest=report")->traits().publishes_digest);
+  EXPECT_TRUE(registry_.step("digest=report")->traits().takes_digest);
+  EXPECT_THROW(static_cast<void>(registry_.step("digest=md5")), Error);
+}
+
+TEST_F(StepsTest, DigestOfMoreThanOneBlock) {
+  test::write_text(image_.main_path(), std::string((3U << 20U) + 5, 'x'));
+  EXPECT_EQ(run("digest").verdict, StepVerdict::ok);
+  EXPECT_EQ(image_.digest->main,
+            "a76c39813c8098f2675f62c44590c7b65cda2c909c4b43377c5eea796a9b8414");
+  EXPECT_EQ(context_.progress.done_bytes.load(), (3U << 20U) + 5);
+}
+
 TEST_F(StepsTest, OnlyIntegrityCheckReadsIndexesAgainstTheirTables) {
   make_main("delete");
   {

@@ -69,13 +69,14 @@ using Step = std::function<StepReport(StagedImage&, RunContext&)>;
 
 class FakeStep final : public PostStep {
  public:
-  explicit FakeStep(Step step) : step_(std::move(step)) {}
+  explicit FakeStep(Step step, StepTraits traits = {}) : step_(std::move(step)), traits_(traits) {}
   std::string_view name() const noexcept override { return "fake-step"; }
-  StepTraits traits() const noexcept override { return {}; }
+  StepTraits traits() const noexcept override { return traits_; }
   StepReport run(StagedImage& image, RunContext& context) override { return step_(image, context); }
 
  private:
   Step step_;
+  StepTraits traits_;
 };
 
 class PipelineTest : public testing::Test {
@@ -191,6 +192,26 @@ TEST_F(PipelineTest, UsageErrorsAreThrownWhenItIsBuilt) {
   EXPECT_EQ(refused(keep_wal(JournalMode::keep)), std::nullopt);
   EXPECT_EQ(refused(keep_wal(JournalMode::wal)), std::nullopt);
   EXPECT_EQ(refused(keep_wal(JournalMode::rollback)), Errc::usage) << "beside a WAL it is WAL";
+}
+
+TEST_F(PipelineTest, NothingMayChangeTheCopyBehindItsDigest) {
+  Registry parts = registry();
+  const auto nothing = [](StagedImage&, RunContext&) { return StepReport(); };
+  const auto add = [&](const std::string& name, StepTraits traits) {
+    parts.add(StepEntry{name, "", "a fake", [nothing, traits](const std::string&) {
+                          return std::make_unique<FakeStep>(nothing, traits);
+                        }});
+  };
+  add("take", {.takes_digest = true});
+  add("change", {.changes_image = true});
+  add("look", {.reads_content = true});
+  const auto refusal = [&](const std::vector<std::string>& steps) {
+    request_.steps = steps;
+    return code_of([&] { static_cast<void>(Pipeline::build(request_, parts)); });
+  };
+  EXPECT_EQ(refusal({"take", "change"}), Errc::usage);
+  EXPECT_EQ(refusal({"take", "look", "change"}), Errc::usage);
+  EXPECT_EQ(refusal({"change", "take", "look", "take"}), std::nullopt);
 }
 
 TEST_F(PipelineTest, APlanMakesNothingAndRefusesWhatARunRefuses) {

@@ -1072,6 +1072,136 @@ TEST_F(StagedTargetTest, ACrashAnywhereLeavesNoneOrAWholeOne) {
   }
 }
 
+// ---- A digest that is published with the copy.
+
+class WithDigest : public Force {
+ protected:
+  static TargetOptions options(bool force) {
+    return {.tempdir = "", .force = force, .preserve = false, .digest = true};
+  }
+  void stage_all(StagedTarget& target) const {
+    target.image().digest = ImageDigest{.main = kMain, .wal = kWal};
+    stage(target, "the copy", "its wal");
+  }
+  void publish_all(bool force) const {
+    StagedTarget target(dest_, facts(), options(force));
+    stage_all(target);
+    target.publish();
+  }
+  Snapshot all() const {
+    return {{"copy.db", "the copy"},
+            {"copy.db-wal", "its wal"},
+            {"copy.db.sha256", kMain + "  copy.db\n" + kWal + "  copy.db-wal\n"}};
+  }
+  Snapshot all_old() {
+    make_old();
+    write_text(dest_ + ".sha256", "old digest");
+    Snapshot state = old_state();
+    state["copy.db.sha256"] = "old digest";
+    return state;
+  }
+
+  const std::string kMain = std::string(64, 'a');
+  const std::string kWal = std::string(64, 'b');
+};
+
+TEST_F(WithDigest, ItStandsBesideTheCopy) {
+  publish_all(false);
+  EXPECT_EQ(snapshot_of(out_), all());
+  EXPECT_EQ(test::permissions_of(dest_ + ".sha256"), test::permissions_of(dest_));
+}
+
+TEST_F(WithDigest, ItsNameMustBeFree) {
+  write_text(dest_ + ".sha256", "somebody's");
+  EXPECT_EQ(refusal(dest_, options(false)), Errc::destination_exists);
+  EXPECT_EQ(refusal(dest_, {}), std::nullopt) << "without a digest it is nobody's business";
+  StagedTarget target(out_ + "/other.db", facts(), options(false));
+  stage_all(target);
+  write_text(out_ + "/other.db.sha256", "made meanwhile");
+  EXPECT_EQ(code_of([&] { target.publish(); }), Errc::destination_exists);
+  EXPECT_FALSE(is_there(out_ + "/other.db"));
+  EXPECT_FALSE(is_there(out_ + "/other.db-wal"));
+  EXPECT_EQ(read_text(out_ + "/other.db.sha256"), "made meanwhile");
+}
+
+TEST_F(WithDigest, ForceReplacesAnOldOneButNoDatabase) {
+  static_cast<void>(all_old());
+  publish_all(true);
+  EXPECT_EQ(snapshot_of(out_), all());
+  empty_out();
+  { test::Database(dest_ + ".sha256").run("CREATE TABLE t(a)"); }
+  EXPECT_EQ(refusal(dest_, options(true)), Errc::destination_exists);
+}
+
+TEST_F(WithDigest, WhereTheTempdirIsElsewhereToo) {
+  const kit::TemporaryDirectory elsewhere;
+  TargetOptions elsewhere_options = options(false);
+  elsewhere_options.tempdir = elsewhere.path();
+  {
+    StagedTarget target(dest_, facts(), elsewhere_options);
+    stage_all(target);
+    target.publish();
+  }
+  EXPECT_EQ(snapshot_of(out_), all());
+  EXPECT_TRUE(names_in(elsewhere.path()).empty());
+}
+
+TEST_F(WithDigest, ANameThatNeedsEscapes) {
+  StagedTarget target(out_ + "/a\\b\nc.db", facts(), options(false));
+  target.image().digest = ImageDigest{.main = kMain, .wal = ""};
+  stage(target, "the copy");
+  target.publish();
+  EXPECT_EQ(read_text(out_ + "/a\\b\nc.db.sha256"), "\\" + kMain + "  a\\\\b\\nc.db\n");
+}
+
+TEST_F(WithDigest, AFailureAnywhereLeavesWhatWasThere) {
+  for (const bool force : {false, true}) {
+    for (int n = 1;; ++n) {
+      const Snapshot before = force ? all_old() : Snapshot{};
+      std::optional<Errc> failure;
+      {
+        ScopedSys sys;
+        sys->renameat2 = failing_renameat2;
+        script.countdown = n;
+        script.fails_with = EIO;
+        failure = code_of([&] { publish_all(force); });
+      }
+      EXPECT_EQ(snapshot_of(out_), failure ? before : all()) << "call " << n;
+      empty_out();
+      if (!failure) break;
+    }
+  }
+}
+
+TEST_F(WithDigest, ACrashAnywhereLeavesAllOrWhatWasThere) {
+  const SourceFacts source = facts();
+  for (const bool force : {false, true}) {
+    for (const auto& install : std::vector<std::function<void(ScopedSys&)>>{
+             [](ScopedSys& sys) { sys->renameat2 = dying_renameat2; },
+             [](ScopedSys& sys) { sys->fsync = dying_fsync; }}) {
+      for (int n = 1;; ++n) {
+        const Snapshot before = force ? all_old() : Snapshot{};
+        const int code = test::in_child([&] {
+          ScopedSys sys;
+          install(sys);
+          script.countdown = n;
+          StagedTarget target(dest_, source, options(force));
+          stage_all(target);
+          target.publish();
+          return 0;
+        });
+        { const StagedTarget next(out_ + "/other.db", source, {}); }
+        const Snapshot after = snapshot_of(out_);
+        EXPECT_TRUE(after == all() || (code != 0 && after == before))
+            << "call " << n << ": " << testing::PrintToString(after);
+        empty_out();
+        if (code == 0) break;
+        ASSERT_EQ(code, 77);
+      }
+    }
+  }
+}
+
 // ---- Permissions and other attributes.
 
 TEST_F(StagedTargetTest, PermissionsAreTheSourcesAndNeverMore) {

@@ -5,7 +5,7 @@
 
 namespace sqlbk::checkpoint {
 
-// Adds checkpoint, journal_mode, quick_check and integrity_check. Call once for each registry.
+// Adds every step of src/builtin.cpp. Call once for each registry.
 void register_builtin_steps(Registry& registry);
 
 }  // namespace sqlbk::checkpoint

@@ -4,6 +4,7 @@
 // pipelines in different threads.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -41,6 +42,11 @@ class Pipeline {
   // untouched. Runs on a thread with its own descriptor table (host_thread.hpp).
   void run(RunContext& context, Report& report);
 
+  // Makes the copy as far as run() does before its steps, in a private directory below
+  // request.target.tempdir, hands it to `look` (with the host's descriptor table), and discards it.
+  // The destination counts for nothing. For those who only want to look at a consistent state.
+  void stage(RunContext& context, Report& report, const std::function<void(StagedImage&)>& look);
+
   // What run() would do, without doing it: report.decisions. Throws what run() would refuse.
   void plan(RunContext& context, Report& report);
 
@@ -48,6 +54,10 @@ class Pipeline {
   Pipeline() = default;
   void run_here(RunContext& context, Report& report);
   void plan_here(RunContext& context, Report& report);
+  void stage_here(RunContext& context, Report& report,
+                  const std::function<void(StagedImage&)>& look);
+  void fill(StagedTarget& target, LiveFiles& files, const SourceFacts& facts, RunContext& context,
+            Report& report);
   void run_steps(StagedImage& image, RunContext& context, Report& report);
 
   CopyRequest request_;

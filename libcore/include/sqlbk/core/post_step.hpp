@@ -13,6 +13,8 @@ namespace sqlbk {
 struct StepTraits {
   bool changes_image = false;  // else it only reads
   bool reads_content = false;  // needs to understand pages: refused for encrypted databases
+  bool takes_digest = false;   // fills StagedImage::digest: no step behind it may change the image
+  bool publishes_digest = false;  // and it is published with the copy, as DEST.sha256
 };
 
 class PostStep {

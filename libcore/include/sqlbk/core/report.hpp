@@ -34,9 +34,18 @@ struct StepReport {
   Nanoseconds elapsed{0};
 };
 
+// The files that were copied, as they were when the run looked at them first.
+struct SourceIdentity {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::uint64_t size_bytes = 0;
+  std::uint64_t wal_size_bytes = 0;
+};
+
 struct Report {
   std::string source;
   std::string destination;
+  SourceIdentity source_identity;
   std::string strategy_asked;
   std::string strategy;  // that made the copy, with its mover
   Verdict verdict = Verdict::none;
@@ -50,6 +59,8 @@ struct Report {
   std::uint64_t size_bytes = 0;      // of the published main file
   std::uint64_t wal_size_bytes = 0;  // of a published -wal
   std::uint64_t moved_bytes = 0;     // by movers, all attempts
+  std::string sha256;                // of the published main file; "": no step took it
+  std::string wal_sha256;            // of a published -wal
   std::vector<StepReport> steps;
   Nanoseconds probe_time{0};
   Nanoseconds copy_time{0};

@@ -27,8 +27,8 @@ enum class OpenMode {
 
 class Connection {
  public:
-  // `path` is bytes, never taken for a URI.
-  Connection(const std::string& path, OpenMode mode);
+  // `path` is bytes, never taken for a URI. `vfs`: the name of a registered one; "": SQLite's own.
+  Connection(const std::string& path, OpenMode mode, const std::string& vfs = "");
   Connection(Connection&&) noexcept = default;
   Connection& operator=(Connection&&) noexcept = default;
   Connection(const Connection&) = delete;
@@ -71,6 +71,8 @@ class Statement {
  public:
   Statement(Connection& connection, const std::string& sql);
 
+  sqlite3_stmt* handle() const noexcept { return statement_.get(); }
+
   Statement& bind(int index, std::int64_t value);
   Statement& bind(int index, std::string_view text);
 
@@ -89,6 +91,11 @@ class Statement {
   Connection* connection_;
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
 };
+
+// For whole programs, before they use SQLite: without its memory statistics, because every
+// allocation of every thread would take one mutex for them. Does nothing where SQLite is in use
+// already.
+void disable_memory_statistics() noexcept;
 
 // Version of the SQLite library at run time, as "3.40.1".
 std::string library_version();

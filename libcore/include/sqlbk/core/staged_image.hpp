@@ -21,6 +21,12 @@ struct WalPrefix {
   bool vouched_by_index = false;
 };
 
+// SHA-256 of the image's files, in hexadecimal.
+struct ImageDigest {
+  std::string main;
+  std::string wal;  // "": the image has none
+};
+
 class StagedImage {
  public:
   // `directory` is private to this run; the caller removes it.
@@ -50,6 +56,8 @@ class StagedImage {
   std::optional<WalPrefix> wal_prefix;
   // main alone is the state, already cut to its size.
   bool folded = false;
+  // Filled in by a step that says takes_digest.
+  std::optional<ImageDigest> digest;
 
  private:
   int open_file(UniqueFd& fd, const std::string& path) const;

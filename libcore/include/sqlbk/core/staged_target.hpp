@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "sqlbk/core/io.hpp"
 #include "sqlbk/core/source.hpp"
@@ -19,7 +20,11 @@ struct TargetOptions {
   std::string tempdir;    // "": beside the destination
   bool force = false;     // replace an existing destination and its sidecars
   bool preserve = false;  // owner, times and extended attributes of the source
+  bool digest = false;    // DEST.sha256 belongs to the copy: StagedImage::digest is published there
 };
+
+// Of the file beside the copy that sha256sum(1) can check.
+inline constexpr std::string_view kDigestSuffix = ".sha256";
 
 // A directory as destination stands for a file of the source's name in it.
 std::string resolve_destination(const std::string& source, const std::string& destination);
@@ -33,6 +38,8 @@ class StagedTarget {
   // Checks the destination (destination_exists, destination_in_use, destination_unusable), removes
   // what dead runs left beside it, and makes the staging directory.
   StagedTarget(const std::string& destination, const SourceFacts& source, TargetOptions options);
+  // For a copy that is only looked at and never published: staged in `directory`.
+  StagedTarget(const SourceFacts& source, const std::string& directory);
   StagedTarget(const StagedTarget&) = delete;
   StagedTarget& operator=(const StagedTarget&) = delete;
   // Discards whatever was not published.
@@ -48,12 +55,13 @@ class StagedTarget {
   // and makes it durable under a private name.
   void sync(const LiveFiles& source);
   // Gives it the final name, so that it stands there whole or not at all, and syncs the directory.
-  // With a WAL in the image, `-wal` comes first and main last.
+  // With a WAL or a digest in the image, `-wal` and `.sha256` come first and main last.
   void publish();
 
  private:
   void apply_attributes(const LiveFiles& source, const std::string& path) const;
   void move_beside_destination();
+  void write_digest_file();
   void publish_new();
   void publish_over_existing();
 
@@ -64,7 +72,8 @@ class StagedTarget {
   std::unique_ptr<StagingDirectory> beside_;  // where tempdir is on another file system
   StagedImage image_;
   std::string main_to_publish_;
-  std::string wal_to_publish_;  // "": none
+  std::string wal_to_publish_;     // "": none
+  std::string digest_to_publish_;  // "": none
   std::string publish_directory_;
 };
 

@@ -1,0 +1,34 @@
+// A SQLite VFS that serves one CheckedState for reading, and has no way to write, lock or make a
+// file: what is opened through it cannot be changed by it. Private to libcheckpoint.
+// Thread-safety: connections through it may be used in different threads.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "sqlbk/core/progress.hpp"
+#include "sqlbk/core/run_context.hpp"
+#include "sqlbk/core/sqlite.hpp"
+#include "verify/checked_state.hpp"
+
+namespace sqlbk::checkpoint {
+
+class ReaderVfs {
+ public:
+  // Registers itself with SQLite. REQUIRES: `state` and `progress` outlive it, and it outlives its
+  // connections. Bytes read are counted as progress.
+  ReaderVfs(const CheckedState& state, Progress& progress);
+  ReaderVfs(const ReaderVfs&) = delete;
+  ReaderVfs& operator=(const ReaderVfs&) = delete;
+  ~ReaderVfs();
+
+  // Statements stop when the run is cancelled or its deadline has passed. The next failure to read
+  // is an Error of SQLite's with the code of the system.
+  sqlite::Connection connect(const RunContext& context) const;
+
+ private:
+  class Registered;
+  std::unique_ptr<Registered> registered_;
+};
+
+}  // namespace sqlbk::checkpoint

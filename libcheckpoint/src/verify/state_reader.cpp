@@ -1,0 +1,92 @@
+#include "verify/state_reader.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <fcntl.h>
+#include <utility>
+
+#include "sqlbk/core/fold.hpp"
+#include "sqlbk/core/io.hpp"
+
+namespace sqlbk::checkpoint {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Younger than this, a file may have been written to in the same tick of the kernel's clock in
+// which it was looked at.
+constexpr auto kQuietTime = 50ms;
+
+}  // namespace
+
+StateReader::StateReader(const std::string& database, std::string tempdir, const StageCopy& stage,
+                         RunContext& context)
+    : tempdir_(std::move(tempdir)),
+      stage_(stage),
+      context_(context),
+      files_(database),
+      facts_(probe_source(files_)) {}
+
+void StateReader::read(const std::function<void(const CheckedState&)>& look,
+                       const std::function<void()>& forget) {
+  if (can_be_read_in_place()) {
+    wait_until_quiet();
+    // Somebody may have come while we waited.
+    if (can_be_read_in_place()) {
+      in_place_ = true;
+      if (read_in_place(look)) return;
+      in_place_ = false;
+      forget();
+    }
+  }
+  read_a_copy(look);
+}
+
+bool StateReader::can_be_read_in_place() const {
+  return facts_.at_rest() && !facts_.has_hot_journal();
+}
+
+void StateReader::wait_until_quiet() {
+  const auto now = std::chrono::duration_cast<std::chrono::nanoseconds>(
+      std::chrono::system_clock::now().time_since_epoch());
+  const std::int64_t newest = std::max(facts_.main.ctime_ns, facts_.wal ? facts_.wal->ctime_ns : 0);
+  const auto quiet_time = kQuietTime + facts_.file_system.timestamp_granularity;
+  const auto age = now - std::chrono::nanoseconds(newest);
+  if (age < quiet_time && age >= 0ns) {
+    context_.sleep_for(std::chrono::ceil<std::chrono::milliseconds>(quiet_time - age));
+  }
+  facts_ = probe_source(files_);
+}
+
+// False: somebody came by.
+bool StateReader::read_in_place(const std::function<void(const CheckedState&)>& look) {
+  CheckedState state(files_.fd_of(SourceFile::main), files_.main_path());
+  if (facts_.wal_header) {
+    const WalScan scan =
+        scan_wal(files_.fd_of(SourceFile::wal), files_.path_of(SourceFile::wal), context_);
+    if (scan.committed.frames != 0) {
+      state.lay_over(files_.fd_of(SourceFile::wal), files_.path_of(SourceFile::wal), scan.committed,
+                     context_);
+    }
+  }
+  look(state);
+  return is_unchanged();
+}
+
+bool StateReader::is_unchanged() {
+  const auto same = [&](SourceFile file, const std::optional<FileStat>& before) {
+    const std::optional<FileStat> now = files_.stat_by_path(file);
+    return now.has_value() == before.has_value() && (!now || now->unchanged(*before));
+  };
+  return same(SourceFile::main, facts_.main) && same(SourceFile::wal, facts_.wal) &&
+         same(SourceFile::journal, facts_.journal) && !lock_state(files_).writer;
+}
+
+void StateReader::read_a_copy(const std::function<void(const CheckedState&)>& look) {
+  stage_(files_.given_path(), tempdir_, context_, copied_, [&](StagedImage& image) {
+    const UniqueFd fd = open_at(AT_FDCWD, image.main_path(), O_RDONLY, 0, image.main_path());
+    look(CheckedState(fd.get(), files_.main_path()));
+  });
+}
+
+}  // namespace sqlbk::checkpoint

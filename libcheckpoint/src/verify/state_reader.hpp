@@ -1,0 +1,47 @@
+// Brings one committed state of a database before somebody who wants to look at it: where it lies,
+// if nobody uses it, else as a copy. Private to libcheckpoint.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "sqlbk/checkpoint/verify.hpp"
+#include "sqlbk/core/live_files.hpp"
+#include "sqlbk/core/source.hpp"
+#include "verify/checked_state.hpp"
+
+namespace sqlbk::checkpoint {
+
+class StateReader {
+ public:
+  // REQUIRES: the references outlive the object. Throws what LiveFiles throws.
+  StateReader(const std::string& database, std::string tempdir, const StageCopy& stage,
+              RunContext& context);
+
+  const LiveFiles& files() const noexcept { return files_; }
+  const SourceFacts& facts() const noexcept { return facts_; }
+  bool in_place() const noexcept { return in_place_; }
+  const Report& copied() const noexcept { return copied_; }  // where it was not in place
+
+  // Calls `look` with the state. Where somebody came by while it was read in place, what was seen
+  // is worth nothing: `forget` is called, and then `look` again with a copy.
+  void read(const std::function<void(const CheckedState&)>& look,
+            const std::function<void()>& forget);
+
+ private:
+  bool can_be_read_in_place() const;
+  void wait_until_quiet();
+  bool read_in_place(const std::function<void(const CheckedState&)>& look);
+  bool is_unchanged();
+  void read_a_copy(const std::function<void(const CheckedState&)>& look);
+
+  std::string tempdir_;
+  const StageCopy& stage_;
+  RunContext& context_;
+  LiveFiles files_;
+  SourceFacts facts_;
+  bool in_place_ = false;
+  Report copied_;
+};
+
+}  // namespace sqlbk::checkpoint
