@@ -20,7 +20,7 @@ namespace sqlbk::test {
 
 // All POSIX locks of this process, "MODE INODE FIRST LAST" each, sorted; read from /proc/locks by
 // other code than libcore's.
-inline std::vector<std::string> own_posix_locks() {
+inline std::vector<std::string> own_posix_locks_read_once() {
   std::vector<std::string> locks;
   std::ifstream file("/proc/locks");
   const std::string self = std::to_string(::getpid());
@@ -34,6 +34,17 @@ inline std::vector<std::string> own_posix_locks() {
   }
   std::ranges::sort(locks);
   return locks;
+}
+
+// The kernel may leave rows out, or say them twice, while others lock and unlock.
+inline std::vector<std::string> own_posix_locks() {
+  std::vector<std::string> before;
+  std::vector<std::string> now = own_posix_locks_read_once();
+  do {
+    before = std::move(now);
+    now = own_posix_locks_read_once();
+  } while (now != before);
+  return now;
 }
 
 // Locks of anybody on this file, OFD and flock included.

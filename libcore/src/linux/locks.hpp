@@ -13,6 +13,7 @@ struct ProcLock {
   std::uint64_t inode = 0;
   std::uint64_t first_byte = 0;
   std::uint64_t last_byte = 0;
+  bool operator==(const ProcLock&) const = default;
 };
 
 // Empty where /proc is not mounted.
