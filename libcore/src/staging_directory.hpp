@@ -46,9 +46,9 @@ std::string to_text(const ReplaceNote& note);
 
 // Removes the staging directories of dead runs in `parent`, but not one that holds `source_path`.
 // Sidecars that a dead --force run had taken away are put back if DEST is exactly as it was then
-// and nobody uses it, and a new -wal or .sha256 that came without its main is removed. If DEST is neither that
-// nor the copy of that run, nothing is touched and the directory is kept: it may hold the only copy
-// of the sidecars. What cannot be removed is left.
+// and nobody uses it, and a new -wal or .sha256 that came without its main is removed. If DEST is
+// neither that nor the copy of that run, nothing is touched and the directory is kept: it may hold
+// the only copy of the sidecars. What cannot be removed is left.
 void clean_dead_staging_directories(const std::string& parent,
                                     const std::string& source_path) noexcept;
 

@@ -1,9 +1,8 @@
 // Extended attributes, and whether anybody has a file open. Private to libcore.
 #pragma once
 
-#include <sys/types.h>
-
 #include <string>
+#include <sys/types.h>
 
 namespace sqlbk::platform {
 
