@@ -259,11 +259,12 @@ void Pipeline::run_here(RunContext& context, Report& report) {
   }
   context.tick();
   context.progress().begin(Phase::publish, 0);
-  target.publish();
+  // Asked before: nothing may fail any more once the copy stands there.
   const std::string old_digest = report.destination + std::string(kDigestSuffix);
   if (!request_.target.digest && stat_path(old_digest)) {
     report.warnings.push_back(quoted(old_digest) + " is not of this copy: it was there before");
   }
+  target.publish();
   context.progress().begin(Phase::done, 0);
 }
 
