@@ -173,28 +173,6 @@ void apply_form(const po::variables_map& given, CopyRequest& request) {
   }
 }
 
-po::variables_map parse(const std::vector<std::string>& arguments) {
-  po::options_description all = copy_options();
-  all.add_options()("operand", po::value<std::vector<std::string>>());
-  po::positional_options_description operands;
-  operands.add("operand", -1);
-  po::variables_map given;
-  try {
-    // No guessing: an abbreviation that works today could mean something else tomorrow.
-    namespace style = po::command_line_style;
-    po::store(po::command_line_parser(arguments)
-                  .options(all)
-                  .positional(operands)
-                  .style(style::unix_style & ~style::allow_guessing)
-                  .run(),
-              given);
-    po::notify(given);
-  } catch (const po::error& error) {
-    throw Error(Errc::usage, error.what()).with_hint("see 'sqlbk copy --help'");
-  }
-  return given;
-}
-
 CopyCommand interpret(const po::variables_map& given) {
   CopyCommand command;
   CopyRequest& request = command.request;
@@ -323,7 +301,7 @@ void run_command(const CopyCommand& command, const Registry& registry, Report& r
 int run_copy(const std::vector<std::string>& arguments, const Registry& registry) {
   Report report;
   try {
-    const po::variables_map given = parse(arguments);
+    const po::variables_map given = parse_arguments(copy_options(), arguments, "copy");
     if (given.count("help") != 0) {
       print_help(std::cout);
       return 0;

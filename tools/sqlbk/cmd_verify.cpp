@@ -101,27 +101,6 @@ std::vector<std::string> split(const std::string& list) {
   return words;
 }
 
-po::variables_map parse(const std::vector<std::string>& arguments) {
-  po::options_description all = verify_options();
-  all.add_options()("operand", po::value<std::vector<std::string>>());
-  po::positional_options_description operands;
-  operands.add("operand", -1);
-  po::variables_map given;
-  try {
-    namespace style = po::command_line_style;
-    po::store(po::command_line_parser(arguments)
-                  .options(all)
-                  .positional(operands)
-                  .style(style::unix_style & ~style::allow_guessing)
-                  .run(),
-              given);
-    po::notify(given);
-  } catch (const po::error& error) {
-    throw Error(Errc::usage, error.what()).with_hint("see 'sqlbk verify --help'");
-  }
-  return given;
-}
-
 VerifyCommand interpret(const po::variables_map& given) {
   VerifyCommand command;
   const auto text = [&given](const char* name) { return given[name].as<std::string>(); };
@@ -359,7 +338,7 @@ int run_command(const VerifyCommand& command, const Registry& registry,
 int run_verify(const std::vector<std::string>& arguments, const Registry& registry) {
   std::vector<VerifyReport> reports;
   try {
-    const po::variables_map given = parse(arguments);
+    const po::variables_map given = parse_arguments(verify_options(), arguments, "verify");
     if (given.count("help") != 0) {
       print_help(std::cout);
       return 0;

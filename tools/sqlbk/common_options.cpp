@@ -8,6 +8,8 @@
 namespace sqlbk::tool {
 namespace {
 
+namespace po = boost::program_options;
+
 LogLevel parse_log_level(const std::string& text) {
   for (const LogLevel level :
        {LogLevel::error, LogLevel::warning, LogLevel::info, LogLevel::debug}) {
@@ -18,6 +20,29 @@ LogLevel parse_log_level(const std::string& text) {
 }
 
 }  // namespace
+
+po::variables_map parse_arguments(po::options_description options,
+                                  const std::vector<std::string>& arguments,
+                                  const std::string& command) {
+  options.add_options()("operand", po::value<std::vector<std::string>>());
+  po::positional_options_description operands;
+  operands.add("operand", -1);
+  po::variables_map given;
+  try {
+    // No guessing: an abbreviation that works today could mean something else tomorrow.
+    namespace style = po::command_line_style;
+    po::store(po::command_line_parser(arguments)
+                  .options(options)
+                  .positional(operands)
+                  .style(style::unix_style & ~style::allow_guessing)
+                  .run(),
+              given);
+    po::notify(given);
+  } catch (const po::error& error) {
+    throw Error(Errc::usage, error.what()).with_hint("see 'sqlbk " + command + " --help'");
+  }
+  return given;
+}
 
 LogLevel log_level_asked(bool debug) {
   const char* const level = std::getenv("SQLBK_LOG");

@@ -5,9 +5,17 @@
 #include <string_view>
 #include <vector>
 
+#include <boost/program_options.hpp>
+
 #include "sqlbk/core/log.hpp"
 
 namespace sqlbk::tool {
+
+// The options, and what stands between them as "operand". Throws usage, with a hint at the help of
+// the command.
+boost::program_options::variables_map parse_arguments(
+    boost::program_options::options_description options, const std::vector<std::string>& arguments,
+    const std::string& command);
 
 // --debug, else SQLBK_LOG, else warnings. Throws usage for a level that is none.
 LogLevel log_level_asked(bool debug);
