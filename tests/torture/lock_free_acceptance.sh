@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The long cells of owners that let nobody in: EXCLUSIVE locking mode, every journal mode. Takes at
-# most an hour on two cores. Stops at the first bad cell.
+# The long cells of owners that let nobody in: EXCLUSIVE locking mode, every journal mode. Stops at
+# the first bad cell.
 #   tests/torture/lock_free_acceptance.sh BUILD_DIR [SEED [COPIES_OF_WAL [COPIES_OF_ROLLBACK]]]
 # One seed is one shard: run it with others elsewhere to make more copies.
 set -euo pipefail
