@@ -197,16 +197,18 @@ void Pipeline::stage_here(RunContext& context, Report& report,
   context.progress().begin(Phase::probe, 0);
   context.tick();
   LiveFiles files(request_.source);
-  SourceFacts facts;
-  {
-    const Stopwatch time(report.probe_time);
-    facts = probe_source(files);
-    require_copyable(facts, allowance_of(request_, *strategy_));
-  }
+  const SourceFacts facts = probe(files, report);
   StagedTarget target(facts, request_.target.tempdir);
   fill(target, files, facts, context, report);
   report.size_bytes = size_or_zero(target.image().main_path());
   context.on_host([&] { look(target.image()); });
+}
+
+SourceFacts Pipeline::probe(LiveFiles& files, Report& report) const {
+  const Stopwatch time(report.probe_time);
+  SourceFacts facts = probe_source(files);
+  require_copyable(facts, allowance_of(request_, *strategy_));
+  return facts;
 }
 
 // Copies, and brings the copy into the form that was asked for.
@@ -231,12 +233,7 @@ void Pipeline::run_here(RunContext& context, Report& report) {
   context.tick();
   // Declared first, destroyed last: the descriptor rule (live_files.hpp).
   LiveFiles files(request_.source);
-  SourceFacts facts;
-  {
-    const Stopwatch time(report.probe_time);
-    facts = probe_source(files);
-    require_copyable(facts, allowance_of(request_, *strategy_));
-  }
+  const SourceFacts facts = probe(files, report);
   report.source_identity = {.device = facts.main.device,
                             .inode = facts.main.inode,
                             .size_bytes = facts.main.size_bytes,

@@ -56,6 +56,7 @@ class Pipeline {
   void plan_here(RunContext& context, Report& report);
   void stage_here(RunContext& context, Report& report,
                   const std::function<void(StagedImage&)>& look);
+  SourceFacts probe(LiveFiles& files, Report& report) const;
   void fill(StagedTarget& target, LiveFiles& files, const SourceFacts& facts, RunContext& context,
             Report& report);
   void run_steps(StagedImage& image, RunContext& context, Report& report);
