@@ -17,9 +17,9 @@ cell() {
 for size in 20 200; do
   wal=(--locking exclusive --journal-mode wal --vary-rows --rows 16 --warm-up-resets 50 --size-mb "$size")
   for pause in 20000 2000; do
-    cell "${wal[@]}" --pause-us "$pause" --copies $((wal_copies / 3))
+    cell "${wal[@]}" --pause-us "$pause" --copies $(((wal_copies + 2) / 3))
   done
-  cell "${wal[@]}" --copies $((wal_copies / 3)) --timeout-ms 20000 --good-percent 95
+  cell "${wal[@]}" --copies $(((wal_copies + 2) / 3)) --timeout-ms 20000 --good-percent 95
 done
 # Generations of equal length leave little evidence of their end: measured, not judged.
 cell --locking exclusive --journal-mode wal --warm-up-resets 50 --size-mb 200 --copies 20 --timeout-ms 20000 \
