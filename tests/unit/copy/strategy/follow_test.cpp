@@ -11,9 +11,7 @@
 #include "kit/temporary_directory.hpp"
 #include "kit/workload.hpp"
 #include "kit/zero_salt.hpp"
-#include "support/hooked_strategy.hpp"
-#include "support/owner.hpp"
-#include "support/source_files.hpp"
+#include "support/strategy_test.hpp"
 
 namespace sqlbk::copy {
 namespace {
@@ -27,23 +25,8 @@ using test::Owner;
 using test::OwnerState;
 using test::OwnerTask;
 
-constexpr int kCommits = 10;
-
-class Follow : public ::testing::Test {
+class Follow : public test::StrategyTest {
  protected:
-  void make(kit::JournalMode mode = kit::JournalMode::wal, bool auto_vacuum = false) {
-    kit::DatabaseOptions options;
-    options.size_mb = 1;
-    options.journal_mode = mode;
-    options.auto_vacuum = auto_vacuum;
-    kit::create_database(source_, options);
-  }
-  OwnerTask open(const std::string& pragmas = "PRAGMA wal_autocheckpoint=0") {
-    return [this, pragmas](OwnerState& state) {
-      state.open(source_, pragmas);
-      state.commit(kCommits);
-    };
-  }
   Outcome copy(const Hooks& hooks = {}, unsigned attempts = 100) {
     CopyRequest request = test::request_of(source_, copy_);
     request.copy.copy_retry = attempts;
@@ -51,23 +34,8 @@ class Follow : public ::testing::Test {
                              Deadline::after(120s));
   }
   void expect_good(const Outcome& outcome, std::uint64_t commits) {
-    ASSERT_TRUE(outcome.ok()) << outcome.explain();
-    EXPECT_EQ(outcome.report.verdict, Verdict::proven) << outcome.explain();
-    EXPECT_EQ(test::names_in(copy_directory_.path()), std::vector<std::string>{"copy.db"});
-    const kit::CheckResult result = kit::check_copy(copy_, floor_of(commits));
-    EXPECT_TRUE(result.good()) << result.explain() << '\n' << outcome.explain();
+    expect_copied(outcome, Verdict::proven, commits);
   }
-  void expect_refused(const Outcome& outcome, Errc code) {
-    ASSERT_FALSE(outcome.ok()) << outcome.explain();
-    EXPECT_EQ(outcome.error->code(), code) << outcome.explain();
-    EXPECT_EQ(outcome.exit_code(), 4);
-    EXPECT_EQ(test::leftovers(copy_, {}), "");
-  }
-
-  kit::TemporaryDirectory source_directory_;
-  kit::TemporaryDirectory copy_directory_;
-  std::string source_ = source_directory_.file("source.db");
-  std::string copy_ = copy_directory_.file("copy.db");
 };
 
 // What is committed before main has been copied is in the copy: the last look comes after it.

@@ -19,9 +19,7 @@
 #include "sqlbk/core/locks.hpp"
 #include "sqlbk/format/wal_index.hpp"
 #include "strategy/lock_budget.hpp"
-#include "support/hooked_strategy.hpp"
-#include "support/owner.hpp"
-#include "support/source_files.hpp"
+#include "support/strategy_test.hpp"
 
 namespace sqlbk::copy {
 namespace {
@@ -35,22 +33,8 @@ using test::Owner;
 using test::OwnerState;
 using test::OwnerTask;
 
-constexpr int kCommits = 5;
-
-class Lock : public ::testing::Test {
+class Lock : public test::StrategyTest {
  protected:
-  void make(kit::JournalMode mode) {
-    kit::DatabaseOptions options;
-    options.size_mb = 1;
-    options.journal_mode = mode;
-    kit::create_database(source_, options);
-  }
-  OwnerTask open(const std::string& pragmas = "PRAGMA wal_autocheckpoint=0") {
-    return [this, pragmas](OwnerState& state) {
-      state.open(source_, pragmas);
-      state.commit(kCommits);
-    };
-  }
   Outcome copy(const Hooks& hooks = {}, Deadline deadline = Deadline::after(120s)) {
     return copy_from(source_, hooks, deadline);
   }
@@ -58,25 +42,9 @@ class Lock : public ::testing::Test {
     return test::run_request(test::request_of(source, copy_),
                              test::hooked_strategy(make_lock_strategy, hooks), deadline);
   }
+  void expect_good(const Outcome& outcome) { expect_copied(outcome, Verdict::snapshot); }
   // For sources that nobody will let go.
   static Deadline soon() { return Deadline::after(150ms); }
-  void expect_good(const Outcome& outcome) {
-    ASSERT_TRUE(outcome.ok()) << outcome.explain();
-    EXPECT_EQ(outcome.report.verdict, Verdict::snapshot) << outcome.explain();
-    const kit::CheckResult result = kit::check_copy(copy_, floor_of(kCommits));
-    EXPECT_TRUE(result.good()) << result.explain() << '\n' << outcome.explain();
-  }
-  void expect_refused(const Outcome& outcome, Errc code) {
-    ASSERT_FALSE(outcome.ok()) << outcome.explain();
-    EXPECT_EQ(outcome.error->code(), code) << outcome.explain();
-    EXPECT_EQ(outcome.exit_code(), 4);
-    EXPECT_EQ(test::leftovers(copy_, {}), "");
-  }
-
-  kit::TemporaryDirectory source_directory_;
-  kit::TemporaryDirectory copy_directory_;
-  std::string source_ = source_directory_.file("source.db");
-  std::string copy_ = copy_directory_.file("copy.db");
 };
 
 // --- The locks.

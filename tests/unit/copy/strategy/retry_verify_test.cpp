@@ -17,9 +17,7 @@
 #include "scoped_sys.hpp"
 #include "sqlbk/format/journal.hpp"
 #include "strategy/convergence.hpp"
-#include "support/hooked_strategy.hpp"
-#include "support/owner.hpp"
-#include "support/source_files.hpp"
+#include "support/strategy_test.hpp"
 
 namespace sqlbk::copy {
 namespace {
@@ -33,21 +31,11 @@ using test::Owner;
 using test::OwnerState;
 using test::OwnerTask;
 
-constexpr int kCommits = 5;
-
-class RetryVerify : public ::testing::Test {
+class RetryVerify : public test::StrategyTest {
  protected:
-  void make(kit::JournalMode mode) {
-    kit::DatabaseOptions options;
-    options.size_mb = 1;
-    options.journal_mode = mode;
-    kit::create_database(source_, options);
-  }
+  // Spills soon.
   OwnerTask open(const std::string& pragmas) {
-    return [this, pragmas](OwnerState& state) {
-      state.open(source_, "PRAGMA cache_size=5;" + pragmas);
-      state.commit(kCommits);
-    };
+    return StrategyTest::open("PRAGMA cache_size=5;" + pragmas);
   }
   Outcome copy(const Hooks& hooks = {}, unsigned rounds = 100) {
     CopyRequest request = test::request_of(source_, copy_);
@@ -55,28 +43,11 @@ class RetryVerify : public ::testing::Test {
     return test::run_request(request, test::hooked_strategy(make_retry_verify_strategy, hooks),
                              Deadline::after(120s));
   }
-  void expect_good(const Outcome& outcome, Verdict verdict) {
-    ASSERT_TRUE(outcome.ok()) << outcome.explain();
-    EXPECT_EQ(outcome.report.verdict, verdict) << outcome.explain();
-    const kit::CheckResult result = kit::check_copy(copy_, floor_of(kCommits));
-    EXPECT_TRUE(result.good()) << result.explain() << '\n' << outcome.explain();
-  }
-  void expect_refused(const Outcome& outcome, Errc code) {
-    ASSERT_FALSE(outcome.ok()) << outcome.explain();
-    EXPECT_EQ(outcome.error->code(), code) << outcome.explain();
-    EXPECT_EQ(outcome.exit_code(), 4);
-    EXPECT_EQ(test::leftovers(copy_, {}), "");
-  }
   void set_mtime(const std::string& path, std::int64_t ns) {
     const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT},
                                {.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000}};
     ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
   }
-
-  kit::TemporaryDirectory source_directory_;
-  kit::TemporaryDirectory copy_directory_;
-  std::string source_ = source_directory_.file("source.db");
-  std::string copy_ = copy_directory_.file("copy.db");
 };
 
 // Spills: main holds half of it.
@@ -145,7 +116,7 @@ TEST_P(EachMode, BesideAnOwnerThatDoesNothingIsAtRest) {
   Owner owner({open(GetParam().pragma)});
   owner->run(0);
   const Outcome outcome = copy();
-  expect_good(outcome, Verdict::at_rest);
+  expect_copied(outcome, Verdict::at_rest);
   EXPECT_TRUE(outcome.report.assumptions.empty());
   EXPECT_EQ(outcome.report.attempts, 1U);
 }
@@ -159,7 +130,7 @@ TEST_P(EachMode, AWriterInEveryRoundButTheLastIsNotMissed) {
     if (++acts <= 4) owner->run(1);
   });
   const Outcome outcome = copy(round.hooks);
-  expect_good(outcome, Verdict::at_rest);
+  expect_copied(outcome, Verdict::at_rest);
   EXPECT_EQ(outcome.report.attempts, 5U);
 }
 
@@ -171,7 +142,7 @@ TEST_P(EachMode, AnOwnerInsideASpilledTransactionIsRecoveredOrNotAccepted) {
   owner->run(1);
   const Outcome outcome = copy({}, 3);
   if (GetParam().journals) {
-    expect_good(outcome, Verdict::recovered);
+    expect_copied(outcome, Verdict::recovered);
   } else {
     expect_refused(outcome, Errc::source_busy);
     EXPECT_EQ(outcome.report.attempts, 3U);
@@ -186,7 +157,7 @@ TEST_P(EachMode, AnExclusiveOwnerInsideASpilledTransactionIsRecoveredOrNotAccept
   owner->run(1);
   const Outcome outcome = copy({}, 3);
   if (GetParam().journals) {
-    expect_good(outcome, Verdict::recovered);
+    expect_copied(outcome, Verdict::recovered);
   } else {
     expect_refused(outcome, Errc::source_busy);
   }
@@ -203,7 +174,7 @@ TEST_P(EachMode, ASpillThatIsTakenBackInEveryRoundIsNotMissed) {
     owner->run(acts % 2 == 1 ? 1 : 2);  // half of it is in main from one round to the next
   });
   const Outcome outcome = copy(round.hooks);
-  expect_good(outcome, Verdict::at_rest);
+  expect_copied(outcome, Verdict::at_rest);
   EXPECT_GE(outcome.report.attempts, 5U);
 }
 
@@ -246,7 +217,7 @@ TEST_F(RetryVerify, AHotJournalIsCopiedWithItsDatabaseAndRolledBack) {
     owner->run(1);
   }  // killed
   const test::SeenSource before = test::look_at_source(source_);
-  expect_good(copy(), Verdict::recovered);
+  expect_copied(copy(), Verdict::recovered);
   EXPECT_EQ(test::difference(before, test::look_at_source(source_), true), "");
 }
 
@@ -322,7 +293,7 @@ TEST_P(ExclusiveOwner, ThatIsNeverSeenToJournalIsTakenAtItsWord) {
   Owner owner({open(pragmas())});
   owner->run(0);
   const Outcome outcome = copy();
-  expect_good(outcome, Verdict::at_rest);
+  expect_copied(outcome, Verdict::at_rest);
   EXPECT_EQ(outcome.report.assumptions.size(), 1U);
 }
 
@@ -331,7 +302,7 @@ TEST_P(ExclusiveOwner, ThatIsSeenToJournalNeedsNoAssumption) {
   Owner owner({open(pragmas()), begin_commit, end_commit});
   owner->run(0);
   const Outcome outcome = copy_seeing_the_journal(owner, [] {});
-  expect_good(outcome, Verdict::proven);
+  expect_copied(outcome, Verdict::proven);
   EXPECT_TRUE(outcome.report.assumptions.empty()) << outcome.explain();
   EXPECT_EQ(outcome.report.attempts, 3U);
 }
@@ -343,7 +314,7 @@ TEST_P(ExclusiveOwner, WhoseMainIsNewerThanItsJournalIsTakenAtItsWord) {
   owner->run(0);
   const Outcome outcome = copy_seeing_the_journal(
       owner, [this] { set_mtime(source_, stat_path(source_ + "-journal")->mtime_ns + 1'000'000); });
-  expect_good(outcome, Verdict::at_rest);
+  expect_copied(outcome, Verdict::at_rest);
   EXPECT_EQ(outcome.report.assumptions.size(), 1U);
 }
 
@@ -364,7 +335,7 @@ TEST_P(ExclusiveOwner, ThatIsAnotherOneThanTheOneSeenIsTakenAtItsWord) {
     expect_refused(outcome, Errc::source_busy);  // the close took the journal with it
     return;
   }
-  expect_good(outcome, Verdict::at_rest);
+  expect_copied(outcome, Verdict::at_rest);
   EXPECT_EQ(outcome.report.assumptions.size(), 1U);
 }
 
@@ -378,7 +349,7 @@ TEST_P(ExclusiveOwner, ThatWouldGiveUpJournalingInTheMiddleCannot) {
                  begin_long(state);
                }});
   owner->run(0);
-  expect_good(copy_seeing_the_journal(owner, [] {}), Verdict::recovered);
+  expect_copied(copy_seeing_the_journal(owner, [] {}), Verdict::recovered);
 }
 
 // --- Rounds (consistency-rules, 6.5).
@@ -442,7 +413,7 @@ TEST_F(RetryVerify, AWalThatIsReplacedByItsCopyIsNotTheSame) {
     fs::rename(source_ + "-other", source_ + "-wal");
   };
   const Outcome outcome = copy(hooks);
-  expect_good(outcome, Verdict::proven);
+  expect_copied(outcome, Verdict::proven);
   EXPECT_EQ(outcome.report.attempts, 2U);
 }
 

@@ -633,6 +633,17 @@ class Interrupted : public Follower {
   }
   ~Interrupted() override { calls_before = -1; }
 
+  // A follower of a new source, with one commit that it has not seen.
+  void begin_anew() {
+    follower_.reset();
+    files_.reset();
+    owner_.reset();
+    for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(path_ + suffix);
+    make_second_generation();
+    begin();
+    set(20, 2);
+  }
+
   test::ScopedSys patch_;
 };
 
@@ -710,13 +721,7 @@ TEST_F(Interrupted, AtAnyCallALookFailsOrIsRight) {
     bool happened = true;
     for (int call = 0; happened; ++call) {
       SCOPED_TRACE("call " + std::to_string(call));
-      follower_.reset();
-      files_.reset();
-      owner_.reset();
-      for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(path_ + suffix);
-      make_second_generation();
-      begin();
-      set(20, 2);
+      begin_anew();
       happened = false;
       interruption = [&] {
         happened = true;
@@ -748,13 +753,7 @@ TEST_F(Interrupted, AtAnyCallTheLastLookFailsOrGivesAStateThatWas) {
     bool happened = true;
     for (int call = 0; happened; ++call) {
       SCOPED_TRACE("call " + std::to_string(call));
-      follower_.reset();
-      files_.reset();
-      owner_.reset();
-      for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(path_ + suffix);
-      make_second_generation();
-      begin();
-      set(20, 2);
+      begin_anew();
       backfill();
       copy_the_rest();
       std::vector<std::string> states{live()};
