@@ -17,6 +17,10 @@
 
 namespace {
 
+long number(const char* text) {
+  return std::strtol(text, nullptr, 10);
+}
+
 void sleep_ms(long ms) {
   timespec time{ms / 1000, ms % 1000 * 1'000'000};
   while (::nanosleep(&time, &time) != 0 && errno == EINTR) {
@@ -38,11 +42,11 @@ void at(const char* call, std::atomic<long>& count) {
   if (wanted == nullptr) return;
   const std::size_t length = std::strlen(call);
   if (std::strncmp(wanted, call, length) != 0 || wanted[length] != ':') return;
-  const long held = std::atol(wanted + length + 1);
+  const long held = number(wanted + length + 1);
   const long now = ++count;
   if (now == held) hold();
   const char* slow = std::getenv("SQLBK_GATE_SLOW_MS");
-  if (now > held && slow != nullptr) sleep_ms(std::atol(slow));
+  if (now > held && slow != nullptr) sleep_ms(number(slow));
 }
 
 template <typename Function>

@@ -86,16 +86,16 @@ void warn_of_zero_salts(Inspection& found) {
 void warn_of_files(Inspection& found) {
   const SourceFacts& facts = found.facts;
   if (found.wal && !found.wal->is_settled) {
-    found.warnings.push_back(
+    found.warnings.emplace_back(
         "the WAL was reset again and again while it was read: its figures may "
         "be of several generations");
   }
   if (found.wal && found.wal->header && facts.header && !facts.header->says_wal()) {
-    found.warnings.push_back(
+    found.warnings.emplace_back(
         "the header says rollback mode, but a WAL lies beside it, and SQLite reads it");
   }
   if (facts.journal_state == format::JournalState::active && facts.names_super_journal) {
-    found.warnings.push_back(
+    found.warnings.emplace_back(
         "the journal belongs to a transaction over several databases: it depends on another file");
   }
   // A writer may be about to make it longer.

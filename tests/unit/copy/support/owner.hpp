@@ -51,6 +51,7 @@ class Owner {
   static std::vector<std::function<void()>> bind(const std::vector<OwnerTask>& tasks) {
     const auto state = std::make_shared<OwnerState>();
     std::vector<std::function<void()>> bound;
+    bound.reserve(tasks.size());
     for (const OwnerTask& task : tasks) bound.emplace_back([=] { task(*state); });
     return bound;
   }
