@@ -33,27 +33,34 @@ const SizeResult& largest(const std::vector<SizeResult>& sizes) {
 }
 
 void write_times(Markup& markup, const Results& results) {
-  if (results.sizes.empty()) return;
+  if (results.sizes.empty() || largest(results.sizes).timings.empty()) return;
   const Element section(markup, "section");
   markup.element("h2", "How long a copy takes");
   const Element charts(markup, "div", {{"class", "charts"}});
-  if (results.sizes.size() > 1) page::size_chart(markup, results);
+  if (page::has_size_chart(results)) page::size_chart(markup, results);
   page::time_chart(markup, "time", results.tools, largest(results.sizes));
 }
 
+bool has_copies(const std::vector<LoadResult>& loads) {
+  return std::any_of(loads.begin(), loads.end(),
+                     [](const LoadResult& load) { return !load.timings.empty(); });
+}
+
 void write_outcomes(Markup& markup, const Results& results) {
-  if (results.loads.empty()) return;
+  if (!has_copies(results.loads)) return;
   const Element section(markup, "section");
   markup.element("h2", "What became of copies beside writers");
   page::outcome_legend(markup);
   const Element charts(markup, "div", {{"class", "charts"}});
   for (std::size_t i = 0; i < results.loads.size(); ++i) {
-    page::outcome_chart(markup, "outcomes-" + std::to_string(i), results.tools, results.loads[i]);
+    const LoadResult& load = results.loads[i];
+    if (load.timings.empty()) continue;
+    page::outcome_chart(markup, "outcomes-" + std::to_string(i), results.tools, load);
   }
 }
 
 void write_writers(Markup& markup, const Results& results) {
-  if (results.loads.empty()) return;
+  if (!has_copies(results.loads)) return;
   const Element section(markup, "section");
   markup.element("h2", "What the writers noticed");
   markup.element("p", {{"class", "note"}},
@@ -61,6 +68,7 @@ void write_writers(Markup& markup, const Results& results) {
   const Element charts(markup, "div", {{"class", "charts"}});
   for (std::size_t i = 0; i < results.loads.size(); ++i) {
     const LoadResult& load = results.loads[i];
+    if (load.timings.empty()) continue;
     page::commits_chart(markup, "commits-" + std::to_string(i), results.tools, load);
     page::stall_chart(markup, "stalls-" + std::to_string(i), results.tools, load);
   }

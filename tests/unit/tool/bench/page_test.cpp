@@ -60,6 +60,13 @@ TEST(Page, SeveralSizesMakeALineForEachTool) {
   EXPECT_FALSE(has(render_page(test::made_up_results("one-size")), "id=\"size-title\""));
 }
 
+TEST(Page, WithoutTimesThereIsNoLineToDraw) {
+  const std::string page = render_page(test::made_up_results("nothing-worked"));
+  EXPECT_FALSE(has(page, "id=\"size-title\""));
+  EXPECT_TRUE(has(page, "all 3 runs failed"));
+  EXPECT_TRUE(has(page, "none of 3 made"));
+}
+
 TEST(Page, ARareBadCopyIsSeen) {
   const std::string page = render_page(test::made_up_results("ordinary"));
   EXPECT_TRUE(has(page, "2 of 1000 bad"));

@@ -10,7 +10,9 @@
 
 namespace sqlbk::tool::bench::page {
 
-// Wall time against the size of the database, a line for each tool; for several sizes.
+// Wall time against the size of the database, a line for each tool. REQUIRES: has_size_chart(),
+// that is times at two sizes or more.
+bool has_size_chart(const Results& results);
 void size_chart(Markup& markup, const Results& results);
 
 // Wall times on one database: a bar for the median, whiskers for the spread.

@@ -26,7 +26,7 @@ void commits_chart(Markup& markup, const std::string& id, const std::vector<Tool
   const bool is_relative = alone > 0;
   const Figure figure(markup, "Commits: " + load.name,
                       "Without any copy: " + rate_text(alone) +
-                          (is_relative ? ", which is 100 %. Longer is better." : "."));
+                          (is_relative ? ", the mark at 100 %. Longer is better." : "."));
   std::vector<Row> entries;
   double most = is_relative ? 1 : 0;
   std::string description = "Without any copy: " + rate_text(alone) + ". ";
@@ -52,8 +52,8 @@ void commits_chart(Markup& markup, const std::string& id, const std::vector<Tool
     const Tool& tool = rows.tool(row);
     svg.rectangle({0, y}, std::max(1.0, scale.at(value_of(load.timings[row.entry]))), kBarHeight,
                   kind_class("bar", tool.kind), tool.name + ": " + row.figure);
+    if (is_relative) svg.line({scale.at(1), y - 3}, {scale.at(1), y + kBarHeight + 3}, "alone");
   });
-  if (is_relative) svg.line({scale.at(1), 0}, {scale.at(1), rows.bottom()}, "alone");
   rows.draw_names(svg);
 }
 

@@ -25,9 +25,17 @@ std::string machine_text(const Machine& machine) {
   return text;
 }
 
+// "2024-03-01T09:30:00Z" as readers write it.
+std::string date_text(std::string iso) {
+  if (iso.size() != 20 || iso[10] != 'T' || iso.back() != 'Z') return iso;
+  iso[10] = ' ';
+  iso.pop_back();
+  return iso + " UTC";
+}
+
 void write_facts(Markup& markup, const Results& results) {
   const Element list(markup, "dl", {{"class", "facts"}});
-  fact(markup, "began", results.began);
+  fact(markup, "began", date_text(results.began));
   fact(markup, "machine", machine_text(results.machine));
   fact(markup, "kernel", results.machine.kernel);
   fact(markup, "file system", results.machine.file_system);
@@ -92,12 +100,17 @@ void write_summary(Markup& markup, const Results& results) {
 }
 
 void write_missing(Markup& markup, const std::vector<Tool>& tools) {
-  std::string text;
+  const auto is_missing = [](const Tool& tool) { return !tool.unavailable.empty(); };
+  if (std::none_of(tools.begin(), tools.end(), is_missing)) return;
+  const Element paragraph(markup, "p", {{"class", "note"}});
+  const char* separator = "Not run: ";
   for (const Tool& tool : tools) {
-    if (tool.unavailable.empty()) continue;
-    text += (text.empty() ? "Not run: " : "; ") + tool.name + " (" + tool.unavailable + ")";
+    if (!is_missing(tool)) continue;
+    markup.text(separator);
+    markup.element("bdi", tool.name + " (" + tool.unavailable + ")");
+    separator = "; ";
   }
-  if (!text.empty()) markup.element("p", {{"class", "note"}}, text + ".");
+  markup.text(".");
 }
 
 }  // namespace

@@ -7,7 +7,7 @@ namespace {
 
 // A line break behind these would be seen as a space.
 bool is_inside_a_line(std::string_view name) {
-  return name == "em" || name == "code" || name == "span" || name == "b";
+  return name == "em" || name == "code" || name == "bdi" || name == "b";
 }
 
 }  // namespace

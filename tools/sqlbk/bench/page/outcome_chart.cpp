@@ -63,7 +63,7 @@ void draw_bar(Svg& svg, const LiveTiming& timing, double y) {
     const std::string count = std::to_string(timing.*outcome.count);
     svg.rectangle({x, y}, widths[i], kBarHeight, std::string("outcome ") + outcome.css_class,
                   count + ' ' + outcome.name + ": " + outcome.meaning);
-    if (text_width(count, 10.5) + 6 < widths[i]) {
+    if (text_width(count, {10.5, Weight::bold}) + 4 < widths[i]) {
       svg.text({x + widths[i] / 2, y + kBarHeight - 2.8},
                {std::string("in-bar in-") + outcome.css_class, Anchor::middle}, count);
     }
@@ -77,7 +77,7 @@ void outcome_chart(Markup& markup, const std::string& id, const std::vector<Tool
                    const LoadResult& load) {
   std::string explanation = size_text(load.main_bytes);
   if (load.deadline_seconds > 0) {
-    explanation += ", at most " + seconds_text(load.deadline_seconds) + " for a copy";
+    explanation += ", at most " + round_seconds_text(load.deadline_seconds) + " for a copy";
   }
   const Figure figure(markup, load.name, explanation);
   std::vector<Row> entries;

@@ -8,13 +8,17 @@ namespace sqlbk::tool::bench::page {
 namespace {
 
 constexpr double kHeadingHeight = 24;
-constexpr double kRowHeight = 37;
+constexpr double kRowHeight = 40;
 constexpr double kNameSize = 13;
 
 }  // namespace
 
 const char* group_name(ToolKind kind) noexcept {
   return kind == ToolKind::strategy ? "sqlbk" : "others";
+}
+
+Weight name_weight(ToolKind kind) noexcept {
+  return kind == ToolKind::strategy ? Weight::bold : Weight::regular;
 }
 
 std::string kind_class(const std::string& prefix, ToolKind kind) {
@@ -32,7 +36,7 @@ Rows::Rows(const std::vector<Tool>& tools, const std::vector<Row>& rows, double 
         bottom_ += kHeadingHeight;
         is_first = false;
       }
-      placed_.push_back({row, bottom_ + 18});
+      placed_.push_back({row, bottom_ + 20});
       bottom_ += kRowHeight;
     }
   }
@@ -45,7 +49,7 @@ void Rows::draw_axis(Svg& svg, const std::vector<Tick>& ticks,
     const double x = at(tick.value);
     svg.line({x, top_}, {x, bottom_}, "grid");
     // At the edges the label stays inside of the chart.
-    const double width = text_width(tick.label, 11);
+    const double width = text_width(tick.label, {11});
     Anchor anchor = Anchor::middle;
     double left = x - width / 2;
     if (left < 0) {
@@ -69,10 +73,11 @@ void Rows::draw_names(Svg& svg) const {
   for (const Placed& placed : placed_) {
     const Tool& tool = tools_.at(placed.row.tool);
     const double y = placed.bar_y - 5;
-    const std::string figure = fitted(placed.row.figure, kNameSize, kChartWidth * 0.62);
-    const double room = kChartWidth - text_width(figure, kNameSize) - 12;
+    const Font font{kNameSize, placed.row.is_bad ? Weight::bold : Weight::regular};
+    const std::string figure = fitted(placed.row.figure, font, kChartWidth * 0.62);
+    const double room = kChartWidth - text_width(figure, font) - 12;
     svg.text({0, y}, {tool.kind == ToolKind::strategy ? "name sqlbk" : "name peer"},
-             fitted(tool.name, kNameSize, room));
+             fitted(tool.name, {kNameSize, name_weight(tool.kind)}, room));
     svg.text({kChartWidth, y}, {placed.row.is_bad ? "figure bad" : "figure", Anchor::end}, figure);
   }
 }

@@ -10,6 +10,7 @@
 #include "../results.hpp"
 #include "scale.hpp"
 #include "svg.hpp"
+#include "text_width.hpp"
 
 namespace sqlbk::tool::bench::page {
 
@@ -61,7 +62,9 @@ class Rows {
 
 // "sqlbk" or "others": how a group of tools is called everywhere on the page.
 const char* group_name(ToolKind kind) noexcept;
-// The same as a class of the style sheet, with a prefix: "bar sqlbk".
+// sqlbk's names are bold.
+Weight name_weight(ToolKind kind) noexcept;
+// The group as a class of the style sheet, with a prefix: "bar sqlbk".
 std::string kind_class(const std::string& prefix, ToolKind kind);
 
 }  // namespace sqlbk::tool::bench::page

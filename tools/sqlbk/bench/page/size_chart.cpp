@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <string>
 
 #include "charts.hpp"
@@ -11,9 +12,9 @@
 namespace sqlbk::tool::bench::page {
 namespace {
 
-constexpr double kLeft = 46;
-constexpr double kRight = 292;  // of the lines; the tools' names follow
-constexpr double kNames = 318;
+constexpr double kLeft = 52;
+constexpr double kRight = 252;  // of the lines; the tools' names follow
+constexpr double kNames = 280;
 constexpr double kTop = 28;
 constexpr double kAxis = 40;  // below
 constexpr double kNameStep = 15.5;
@@ -81,21 +82,40 @@ std::vector<Curve> curves_of(const Results& results, const std::vector<const Siz
   return curves;
 }
 
+// Names that would overlap, and are moved apart around the middle of their lines' ends.
+struct Block {
+  double wanted = 0;  // the sum of where each would begin the block
+  double count = 0;
+  double top() const { return wanted / count; }
+  double bottom() const { return top() + count * kNameStep; }
+};
+
 // Names keep the order of their lines' ends and a line's height between them.
 void spread_names(std::vector<Curve>& curves, double bottom) {
   std::vector<Curve*> order;
   for (Curve& curve : curves) order.push_back(&curve);
   std::stable_sort(order.begin(), order.end(),
                    [](const Curve* a, const Curve* b) { return a->name_y < b->name_y; });
-  double least = kTop;
-  for (Curve* curve : order) {
-    curve->name_y = std::max(curve->name_y, least);
-    least = curve->name_y + kNameStep;
+  std::vector<Block> blocks;
+  const auto held = [bottom](double top, double count) {
+    return std::max(kTop, std::min(top, bottom - (count - 1) * kNameStep));
+  };
+  for (const Curve* curve : order) {
+    Block block{curve->name_y, 1};
+    while (!blocks.empty() && blocks.back().bottom() > block.top()) {
+      const Block& above = blocks.back();
+      block.wanted += above.wanted - block.count * above.count * kNameStep;
+      block.count += above.count;
+      blocks.pop_back();
+    }
+    block.wanted = held(block.top(), block.count) * block.count;
+    blocks.push_back(block);
   }
-  double most = bottom;
-  for (auto curve = order.rbegin(); curve != order.rend(); ++curve) {
-    (*curve)->name_y = std::min((*curve)->name_y, most);
-    most = (*curve)->name_y - kNameStep;
+  auto curve = order.begin();
+  for (const Block& block : blocks) {
+    for (int i = 0; i < static_cast<int>(block.count); ++i) {
+      (*curve++)->name_y = block.top() + i * kNameStep;
+    }
   }
 }
 
@@ -134,7 +154,7 @@ void draw_curve(Svg& svg, const Curve& curve, const Tool& tool) {
   draw_marker(svg, {kNames - 6, curve.name_y}, curve.marker, marker_class);
   svg.text({kNames + 2, curve.name_y + 4},
            {tool.kind == ToolKind::strategy ? "name small sqlbk" : "name small peer"},
-           fitted(tool.name, kNameSize, kChartWidth - kNames - 2));
+           fitted(tool.name, {kNameSize, name_weight(tool.kind)}, kChartWidth - kNames - 2));
 }
 
 void draw_key(Svg& svg) {
@@ -159,7 +179,7 @@ void draw_axes(Svg& svg, const std::vector<const SizeResult*>& sizes, const Size
   for (const SizeResult* size : sizes) {
     const double at = x.at(*size);
     const std::string label = size_text(bytes_of(*size));
-    const double width = text_width(label, 11);
+    const double width = text_width(label, {11});
     svg.line({at, bottom + 6}, {at, bottom + 11}, "whisker");
     if (at - width / 2 < free_from) continue;
     svg.text({at, bottom + 24}, {"tick", Anchor::middle}, label);
@@ -169,12 +189,21 @@ void draw_axes(Svg& svg, const std::vector<const SizeResult*>& sizes, const Size
 
 }  // namespace
 
+bool has_size_chart(const Results& results) {
+  std::set<std::uint64_t> timed;
+  for (const SizeResult& size : results.sizes) {
+    const bool has_time = std::any_of(size.timings.begin(), size.timings.end(),
+                                      [](const Timing& timing) { return timing.runs != 0; });
+    if (has_time) timed.insert(bytes_of(size));
+  }
+  return timed.size() > 1;
+}
+
 void size_chart(Markup& markup, const Results& results) {
   const Figure figure(markup, "Wall time against size",
                       "Medians; both axes are logarithmic. The size is that of the main file and "
                       "its WAL. Lower is better.");
   const std::vector<const SizeResult*> sizes = sorted(results.sizes);
-  if (sizes.empty()) return;
   LogRange range;
   for (const SizeResult* size : sizes) {
     for (const Timing& timing : size->timings) {

@@ -24,7 +24,7 @@ void stall_chart(Markup& markup, const std::string& id, const std::vector<Tool>&
                  const LoadResult& load) {
   const Figure figure(markup, "Stalls: " + load.name,
                       "The ring is the 99th percentile, the dot the worst; logarithmic. Without "
-                      "any copy, the dashed lines: " +
+                      "any copy, the two marks: " +
                           stalls_text(load.alone) + ". Further left is better.");
   std::vector<Row> entries;
   std::string description = "Without any copy: " + stalls_text(load.alone) + ". ";
@@ -42,12 +42,13 @@ void stall_chart(Markup& markup, const std::string& id, const std::vector<Tool>&
           rows.height_with_axis());
   rows.draw_axis(svg, scale.ticks(round_seconds_text),
                  [&](double value) { return scale.at(value); });
-  for (const double value : {load.alone.p99_stall_seconds, load.alone.worst_stall_seconds}) {
-    if (value > 0) svg.line({scale.at(value), 0}, {scale.at(value), rows.bottom()}, "alone");
-  }
   rows.for_each([&](const Row& row, double y) {
     const Writing& writing = load.timings[row.entry].with_copies;
     const Tool& tool = rows.tool(row);
+    for (const double value : {load.alone.p99_stall_seconds, load.alone.worst_stall_seconds}) {
+      const double x = scale.at(value);
+      if (value > 0) svg.line({x, y - 1}, {x, y + kBarHeight + 1}, "alone");
+    }
     const Point p99{scale.at(writing.p99_stall_seconds), y + kBarHeight / 2};
     const Point worst{scale.at(writing.worst_stall_seconds), p99.y};
     svg.line(p99, worst, kind_class("stem", tool.kind));

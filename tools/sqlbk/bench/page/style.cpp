@@ -10,14 +10,14 @@ std::string_view style_sheet() noexcept {
   color-scheme: light dark;
   --paper: #fdfdfb; --ink: #1c2126; --muted: #5a626b; --rule: #dcdfe2; --shade: #f3f4f2;
   --sqlbk: #0b5a8c; --peer: #858b92; --peer-text: #3d444b; --bad: #b32a12;
-  --good: #2b8578; --refused: #d3d7db; --timed-out: #b0b6bc; --torn: #c23a1e; --stale: #e3a127;
+  --good: #25796d; --refused: #d3d7db; --timed-out: #b0b6bc; --torn: #c23a1e; --stale: #e3a127;
   --unreadable: #33262e; --on-dark: #fff; --on-light: #1c2126; --hatch: #fff; --dots: #59616a;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
     --paper: #14171a; --ink: #e3e6e8; --muted: #a1a9b1; --rule: #33393f; --shade: #1d2125;
     --sqlbk: #62b3e4; --peer: #838a92; --peer-text: #c3c9ce; --bad: #ff8a70;
-    --good: #3d9c8e; --refused: #4b525a; --timed-out: #666e76; --torn: #d9573a; --stale: #dca034;
+    --good: #2f8377; --refused: #4b525a; --timed-out: #666e76; --torn: #cc4a2c; --stale: #dca034;
     --unreadable: #e6dce2; --on-dark: #fff; --on-light: #14171a; --hatch: #14171a; --dots: #d0d5da;
   }
 }
@@ -47,7 +47,7 @@ pre code { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mo
 .facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); gap: 0.9rem 2rem; margin: 0 0 1.8rem; }
 .facts div { min-width: 0; }
 dt { font-size: 0.76rem; color: var(--muted); }
-dd { margin: 0; font-size: 0.9rem; line-height: 1.4; overflow-wrap: anywhere; }
+dd { margin: 0; min-width: 0; font-size: 0.9rem; line-height: 1.4; overflow-wrap: anywhere; }
 .method { font-size: 1.06rem; max-width: 46rem; }
 .note { font-size: 0.86rem; line-height: 1.5; color: var(--muted); }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 25rem), 1fr)); gap: 2.4rem 3rem; align-items: start; }
@@ -63,9 +63,10 @@ text.group { fill: var(--muted); font-size: 11.5px; font-weight: 600; letter-spa
 text.group.sqlbk { fill: var(--sqlbk); }
 text.name.sqlbk { fill: var(--sqlbk); font-weight: 600; }
 text.name.peer { fill: var(--peer-text); }
+text.name, text.figure, text.group { paint-order: stroke; stroke: var(--paper); stroke-width: 4px; stroke-linejoin: round; }
 text.small { font-size: 12px; }
 text.figure.bad { fill: var(--bad); font-weight: 600; }
-text.in-bar { font-size: 10.5px; font-weight: 600; paint-order: stroke; stroke-width: 3px; stroke-linejoin: round; }
+text.in-bar { font-size: 10.5px; font-weight: 600; paint-order: stroke; stroke-width: 4px; stroke-linejoin: round; }
 .in-good, .in-torn { fill: var(--on-dark); }
 .in-good { stroke: var(--good); }
 .in-torn { stroke: var(--torn); }
@@ -74,9 +75,9 @@ text.in-bar { font-size: 10.5px; font-weight: 600; paint-order: stroke; stroke-w
 .in-stale { fill: #1c2126; stroke: var(--stale); }
 .in-unreadable { fill: var(--paper); stroke: var(--unreadable); }
 .grid { stroke: var(--rule); stroke-width: 1; }
-.leader { fill: none; stroke: var(--rule); stroke-width: 1; }
+.leader { fill: none; stroke: var(--peer); stroke-width: 0.8; opacity: 0.75; }
 .whisker { stroke: var(--ink); stroke-width: 1.2; }
-.alone { stroke: var(--ink); stroke-width: 1; stroke-dasharray: 3 3; }
+.alone { stroke: var(--ink); stroke-width: 1.5; }
 .bar.sqlbk { fill: var(--sqlbk); }
 .bar.peer { fill: var(--peer); }
 .curve { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
@@ -125,14 +126,23 @@ th[scope=rowgroup] { padding-top: 0.9rem; font-size: 0.76rem; font-weight: 600; 
 .sqlbk th[scope=rowgroup] { color: var(--sqlbk); }
 td.bad { color: var(--bad); font-weight: 600; }
 td.prose { text-align: left; white-space: normal; overflow-wrap: anywhere; min-width: 12rem; }
-table.tools-list th { text-align: left; }
-.remarks { margin: 0.8rem 0 0; max-width: 46rem; }
-.remarks dt { margin-top: 0.5rem; overflow-wrap: anywhere; }
+thead th.prose { text-align: left; }
+.remarks { margin: 0.8rem 0 0; }
+.remarks div { margin-top: 0.4rem; }
+.remarks dt { font-size: 0.84rem; overflow-wrap: anywhere; }
+@media (min-width: 45rem) {
+  .remarks div { display: grid; grid-template-columns: minmax(9rem, 20rem) 1fr; gap: 1rem; }
+}
 footer { margin-top: 3.5rem; padding-bottom: 3rem; font-size: 0.8rem; color: var(--muted); }
 @media (max-width: 30rem) {
   body { font-size: 16px; }
   header { padding-top: 2rem; }
   h2 { margin-top: 2.6rem; }
+  th, td { padding-left: 0.8rem; }
+  table.summary { font-size: 0.74rem; }
+  table.summary th, table.summary td { padding-left: 0.5rem; min-width: 0; }
+  table.summary thead th { white-space: normal; }
+  table.summary th:first-child { padding-left: 0; overflow-wrap: normal; }
 }
 @media print {
   @page { margin: 15mm; }

@@ -11,7 +11,7 @@
 namespace sqlbk::tool::bench::page {
 
 // All charts have this width, the room of one column; text then looks the same in all of them.
-inline constexpr double kChartWidth = 440;
+inline constexpr double kChartWidth = 420;
 
 struct Point {
   double x = 0;

@@ -12,13 +12,28 @@ std::string class_of(const Cell& cell) {
   return cell.is_bad ? "bad" : "number";
 }
 
+void write_row(Markup& markup, const std::string& name, const std::vector<Cell>& cells) {
+  const Element row(markup, "tr");
+  markup.element("th", {{"scope", "row"}}, name);
+  for (const Cell& cell : cells) markup.element("td", {{"class", class_of(cell)}}, cell.text);
+}
+
 }  // namespace
 
 void ToolTable::write_head(Markup& markup) const {
   const Element head(markup, "thead");
   const Element row(markup, "tr");
   markup.element("th", {{"scope", "col"}}, "tool");
-  for (const std::string& column : columns_) markup.element("th", {{"scope", "col"}}, column);
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    const bool is_prose = !rows_.empty() && rows_.front().cells.at(i).is_prose;
+    markup.element("th", {{"scope", "col"}, {"class", is_prose ? "prose" : "number"}}, columns_[i]);
+  }
+}
+
+void ToolTable::write_reference(Markup& markup) const {
+  if (reference_.empty()) return;
+  const Element body(markup, "tbody");
+  write_row(markup, reference_name_, reference_);
 }
 
 void ToolTable::write_group(Markup& markup, const std::vector<Tool>& tools, ToolKind kind) const {
@@ -31,12 +46,7 @@ void ToolTable::write_group(Markup& markup, const std::vector<Tool>& tools, Tool
                    group_name(kind));
   }
   for (const Row& row : rows_) {
-    if (!is_one(row)) continue;
-    const Element element(markup, "tr");
-    markup.element("th", {{"scope", "row"}}, tools.at(row.tool).name);
-    for (const Cell& cell : row.cells) {
-      markup.element("td", {{"class", class_of(cell)}}, cell.text);
-    }
+    if (is_one(row)) write_row(markup, tools.at(row.tool).name, row.cells);
   }
 }
 
@@ -48,6 +58,7 @@ void ToolTable::write(Markup& markup, const std::vector<Tool>& tools) const {
   const Element table(markup, "table");
   markup.element("caption", caption_);
   write_head(markup);
+  write_reference(markup);
   for (const ToolKind kind : {ToolKind::strategy, ToolKind::peer}) {
     write_group(markup, tools, kind);
   }

@@ -25,6 +25,11 @@ class ToolTable {
 
   // REQUIRES: one cell for each column.
   void add(std::size_t tool, std::vector<Cell> cells) { rows_.push_back({tool, std::move(cells)}); }
+  // What the tools are to be compared with: a row of its own above them.
+  void add_reference(std::string name, std::vector<Cell> cells) {
+    reference_name_ = std::move(name);
+    reference_ = std::move(cells);
+  }
   void write(Markup& markup, const std::vector<Tool>& tools) const;
 
  private:
@@ -33,11 +38,14 @@ class ToolTable {
     std::vector<Cell> cells;
   };
   void write_head(Markup& markup) const;
+  void write_reference(Markup& markup) const;
   void write_group(Markup& markup, const std::vector<Tool>& tools, ToolKind kind) const;
 
   std::string caption_;
   std::vector<std::string> columns_;
   std::vector<Row> rows_;
+  std::string reference_name_;
+  std::vector<Cell> reference_;
 };
 
 }  // namespace sqlbk::tool::bench::page

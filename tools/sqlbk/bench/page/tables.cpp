@@ -37,6 +37,7 @@ void write_remarks(Markup& markup, const std::vector<Remark>& remarks) {
   if (remarks.empty()) return;
   const Element list(markup, "dl", {{"class", "remarks"}});
   for (const Remark& remark : remarks) {
+    const Element pair(markup, "div");
     markup.element("dt", remark.tool + ", " + remark.what);
     markup.element("dd", remark.words);
   }
@@ -72,11 +73,9 @@ std::vector<Cell> writing_cells(const Writing& writing, double alone) {
 
 void writers_table(Markup& markup, const std::vector<Tool>& tools, const LoadResult& load) {
   const double alone = load.alone.commits_per_second;
-  ToolTable table(load_caption("Writers", load) + "; without any copy " + number_text(alone) +
-                      " commits/s, p99 " + seconds_text(load.alone.p99_stall_seconds) + ", worst " +
-                      seconds_text(load.alone.worst_stall_seconds) + ", WAL growth " +
-                      size_text(load.alone.wal_growth_bytes),
+  ToolTable table(load_caption("Writers", load),
                   {"commits/s", "of alone", "p99 stall", "worst stall", "WAL growth"});
+  table.add_reference("alone, without any copy", writing_cells(load.alone, alone));
   for (const LiveTiming& timing : load.timings) {
     table.add(timing.tool, writing_cells(timing.with_copies, alone));
   }
@@ -99,7 +98,7 @@ void time_table(Markup& markup, const std::vector<Tool>& tools, const SizeResult
   ToolTable table(
       "Times: " + size_text(size.main_bytes) +
           (size.wal_bytes == 0 ? ", no WAL" : ", a WAL of " + size_text(size.wal_bytes)),
-      {"runs", "failed", "median", "fastest", "slowest", "processor", "peak memory", "written"});
+      {"runs", "failed", "median", "fastest", "slowest", "CPU time", "peak memory", "written"});
   std::vector<Remark> remarks;
   for (const Timing& timing : size.timings) {
     const bool is_measured = timing.runs != 0;

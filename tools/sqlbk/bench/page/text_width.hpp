@@ -7,9 +7,17 @@
 
 namespace sqlbk::tool::bench::page {
 
-double text_width(std::string_view text, double font_size);
+enum class Weight { regular, bold };
 
-// As much of the text as fits, with "…" where something was cut off.
-std::string fitted(std::string_view text, double font_size, double width);
+struct Font {
+  double size = 0;
+  Weight weight = Weight::regular;
+};
+
+double text_width(std::string_view text, Font font);
+
+// As much of the text as fits, with "…" for what was cut out of its middle: names that begin alike
+// often end differently.
+std::string fitted(std::string_view text, Font font, double width);
 
 }  // namespace sqlbk::tool::bench::page
