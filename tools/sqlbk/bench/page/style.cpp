@@ -146,7 +146,8 @@ footer { margin-top: 3.5rem; padding-bottom: 3rem; font-size: 0.8rem; color: var
 }
 @media print {
   @page { margin: 15mm; }
-  body { font-size: 10pt; background: none; }
+  :root { color-scheme: light; --paper: #fff; font-size: 10pt; }
+  body { font-size: 1rem; }
   header, main, footer { max-width: none; padding: 0; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   .charts { grid-template-columns: 1fr 1fr; gap: 1.4rem 1.8rem; }
@@ -155,7 +156,7 @@ footer { margin-top: 3.5rem; padding-bottom: 3rem; font-size: 0.8rem; color: var
   tr, .legend, .facts { break-inside: avoid; }
   .scroll, pre { overflow: visible; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; }
-  table { font-size: 7.2pt; }
+  table, table.summary { font-size: 7.2pt; }
   th, td { padding-left: 0.7em; white-space: normal; }
   th[scope=row] { min-width: 6rem; }
 }
