@@ -26,7 +26,6 @@ namespace {
 
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
-using test::floor_of;
 using test::Hooks;
 using test::Outcome;
 using test::Owner;
@@ -306,7 +305,7 @@ TEST_F(Lock, AWalWithoutACommitThatIsBegunAnewMeanwhile) {
 // --- Who waits for us, and who only seems to.
 
 // Takes raw locks, as SQLite's would look, and lets them go.
-OwnerTask raw_lock(const std::string& path, std::vector<std::uint64_t> bytes, short type) {
+OwnerTask raw_lock(const std::string& path, const std::vector<std::uint64_t>& bytes, short type) {
   return [=](OwnerState&) {
     static int fd = -1;  // of the child; open as long as it lives
     if (fd < 0) fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);

@@ -24,7 +24,6 @@ namespace {
 
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
-using test::floor_of;
 using test::Hooks;
 using test::Outcome;
 using test::Owner;
