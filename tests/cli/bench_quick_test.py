@@ -15,6 +15,8 @@ class Quick(CliTest):
         size, = results["sizes"]
         copied = {timing["tool"]: timing["runs"] for timing in size["timings"]}
         self.assertEqual(copied["auto"], 1, size)
+        for timing in size["timings"]:
+            self.assertFalse(timing["bad"] and tools[timing["tool"]]["promises"], timing)
         self.assertEqual(len(results["loads"]), 4)
         good = 0
         for load in results["loads"]:

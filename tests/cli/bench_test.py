@@ -3,9 +3,11 @@ do: one that tears copies, one that hangs, one that fails. No test looks at a ti
 
 import os
 import re
+import signal
+import time
 
 from schema import documented_fields, problems
-from support import CliTest, closing, connect, listing, main
+from support import PATIENCE_S, CliTest, closing, connect, listing, main
 
 
 
@@ -33,6 +35,14 @@ FAILS = """#!/bin/sh
 [ "$1" = -- ] || exec /bin/cp "$@"
 echo "cp: today it is closed" >&2
 exit 1
+"""
+# In place of run-measured: halves what the measured program has copied to its last argument.
+HALVES_COPIES = """#!/bin/sh
+exec '{real}' sh -c '
+  "$@" || exit
+  for last; do :; done
+  truncate -s $(($(stat -c %s "$last") / 2)) "$last"
+' sh "$@"
 """
 STALE = """#!/bin/sh
 # cp of main alone, whatever lies beside it.
@@ -150,7 +160,7 @@ class Bench(CliTest):
 
     def test_a_peer_that_tears(self):
         at_rest, live = self.peer_counts(TEARS)
-        self.assertEqual((at_rest["runs"], at_rest["failed"]), (0, 1))
+        self.assertEqual((at_rest["runs"], at_rest["failed"], at_rest["bad"]), (0, 1, 1))
         self.assertIn("reported success", at_rest["first_failure"])
         self.only(live, "torn", "unreadable")
         self.assertNotEqual(live["first_bad"], "")
@@ -163,7 +173,7 @@ class Bench(CliTest):
 
     def test_a_peer_that_hangs(self):
         at_rest, live = self.peer_counts(HANGS, "--deadline", "300ms")
-        self.assertEqual((at_rest["runs"], at_rest["failed"]), (0, 1))
+        self.assertEqual((at_rest["runs"], at_rest["failed"], at_rest["bad"]), (0, 1, 0))
         self.assertIn("deadline", at_rest["first_failure"])
         self.only(live, "timed_out")
 
@@ -173,6 +183,28 @@ class Bench(CliTest):
                          (0, "cp: today it is closed"))
         self.only(live, "refused")
         self.assertEqual(live["first_refusal"], "cp: today it is closed")
+
+    def test_a_bad_copy_by_sqlbk_is_a_failure(self):
+        programs = os.path.join(self.private, "programs")
+        os.mkdir(programs)
+        real = os.environ["SQLBK_LIVE_WRITER"]
+        os.symlink(real, os.path.join(programs, "live-writer"))
+        path = os.path.join(programs, "run-measured")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(HALVES_COPIES.format(
+                real=os.path.join(os.path.dirname(real), "run-measured")))
+        os.chmod(path, 0o755)
+        env = {"SQLBK_LIVE_WRITER": os.path.join(programs, "live-writer")}
+        tools = ("--strategies", "auto", "--peers", "none")
+        results = self.bench_json(*small(), *tools, exit_code=3, env=env)
+        self.assertEqual(results["error"]["code"], "damaged")
+        self.assertIn("auto", results["error"]["message"])
+        self.assertEqual(results["sizes"][0]["timings"][0]["bad"], 1)
+        self.only(results["loads"][0]["timings"][0], "torn", "unreadable")
+        result = self.bench(*small(), *tools, env=env)
+        self.assertEqual(result.code, 3, str(result))
+        self.assertIn(b"Live: wal", result.out)
+        self.check_error_text(result, "auto")
 
     # -- a database of the user's ------------------------------------------------------------------
 
@@ -201,6 +233,22 @@ class Bench(CliTest):
                                   "app.db")
         self.assertEqual((len(results["sizes"]), results["loads"]), (1, []))
         self.assertIn("'account'", results["notes"][0])
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def test_an_interrupt_leaves_nothing(self):
+        process = self.start("bench", "--directory", self.work, "--strategies", "auto", "--peers",
+                             "none", *small(live_seconds="600"))
+        give_up = time.monotonic() + PATIENCE_S
+        while not os.listdir(self.work):
+            self.assertLess(time.monotonic(), give_up)
+            self.assertIsNone(process.poll())
+            time.sleep(0.002)
+        process.send_signal(signal.SIGINT)
+        result = self.finish(process)
+        self.assertEqual((result.code, result.out), (130, b""), str(result))
+        self.check_error_text(result, "interrupted")
+        self.assertEqual(os.listdir(self.work), [])
 
     # -- refusals ----------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 #include "bench.hpp"
 
 #include <array>
+#include <cstddef>
 #include <ctime>
 
 #include "live.hpp"
@@ -48,13 +49,22 @@ Results run_benchmark(const Options& options, const Registry& registry, const Ca
 
 std::string broken_promises(const Results& results) {
   std::string words;
+  const auto add = [&](std::size_t tool, unsigned bad, const std::string& where,
+                       const std::string& what) {
+    if (bad == 0 || !results.tools[tool].promises) return;
+    words.append(words.empty() ? "" : "; ")
+        .append(std::to_string(bad) + " by " + results.tools[tool].name + " (" + where + ": " +
+                what + ")");
+  };
+  for (const SizeResult& size : results.sizes) {
+    for (const Timing& timing : size.timings) {
+      add(timing.tool, timing.bad, "at rest", timing.first_failure);
+    }
+  }
   for (const LoadResult& load : results.loads) {
     for (const LiveTiming& timing : load.timings) {
-      const unsigned bad = timing.torn + timing.stale + timing.unreadable;
-      if (!results.tools[timing.tool].promises || timing.source_damaged || bad == 0) continue;
-      words.append(words.empty() ? "" : "; ")
-          .append(std::to_string(bad) + " by " + results.tools[timing.tool].name + " (" +
-                  load.name + ": " + timing.first_bad + ")");
+      if (timing.source_damaged) continue;
+      add(timing.tool, timing.torn + timing.stale + timing.unreadable, load.name, timing.first_bad);
     }
   }
   return words;

@@ -31,6 +31,7 @@ json as_json(const Timing& timing, const Results& results) {
   return {{"tool", results.tools[timing.tool].name},
           {"runs", timing.runs},
           {"failed", timing.failed},
+          {"bad", timing.bad},
           {"first_failure", timing.first_failure},
           {"wall_seconds", as_json(timing.wall_seconds)},
           {"cpu_seconds", as_json(timing.cpu_seconds)},

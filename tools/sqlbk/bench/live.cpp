@@ -24,7 +24,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr unsigned kMostCopies = 500;  // of one tool under one load
 constexpr int kDamagedSourceTries = 3;
-constexpr auto kWarmUp = 200ms;
+constexpr std::chrono::milliseconds kMostWarmUp = 200ms;
 constexpr std::uint64_t kMiB = 1U << 20U;
 
 // Rollback modes need a pause, or nobody ever gets a lock; who lets nobody in has to leave the time
@@ -78,19 +78,22 @@ double seconds(std::chrono::nanoseconds time) {
   return std::chrono::duration<double>(time).count();
 }
 
-std::string one_line(const std::string& words) {
-  std::string line = words;
-  std::ranges::replace(line, '\n', ' ');
-  return line;
+// The first problem is the most telling.
+std::string in_short(const kit::CheckResult& result) {
+  std::string words(kit::to_string(result.verdict));
+  if (!result.problems.empty()) words += ": " + result.problems.front();
+  std::ranges::replace(words, '\n', ' ');
+  return words;
 }
 
 // A database with its writers, from their start to the look at what they left.
 class LiveDatabase {
  public:
-  LiveDatabase(const std::string& path, const kit::Load& load, const Workplace& place)
+  LiveDatabase(const std::string& path, const kit::Load& load, const Options& options,
+               const Workplace& place)
       : path_(path), load_(load), owners_(kit::start_owners(load, path, place.launch())) {
     kit::warm_up(load, path, writers());
-    place.sleep_for(kWarmUp);
+    place.sleep_for(std::min(kMostWarmUp, options.live_time / 3));
     meter_.emplace(writers());
   }
 
@@ -172,7 +175,7 @@ void judge(const CopyOutcome& outcome, const std::string& destination,
       ++timing.unreadable;
       break;
   }
-  if (timing.first_bad.empty()) timing.first_bad = one_line(result.explain());
+  if (timing.first_bad.empty()) timing.first_bad = in_short(result);
 }
 
 class LiveMeasurement {
@@ -217,7 +220,7 @@ class LiveMeasurement {
     const kit::TemporaryDirectory directory(place_.path());
     const std::string source = make_source(directory, load);
     main_bytes = stat_path(source)->size_bytes;
-    LiveDatabase database(source, load, place_);
+    LiveDatabase database(source, load, options_, place_);
     database.begin_window();
     place_.sleep_for(options_.live_time);
     database.end_window();
@@ -243,13 +246,14 @@ class LiveMeasurement {
     const kit::TemporaryDirectory directory(place_.path());
     const std::string source = make_source(directory, load);
     const std::string destination = directory.file("copy.db");
-    LiveDatabase database(source, load, place_);
+    LiveDatabase database(source, load, options_, place_);
     LiveTiming timing;
     std::vector<double> wall;
     const double enough = seconds(options_.live_time);
     const auto began = Clock::now();
     unsigned copies = 0;
     do {
+      kit::remove_copy(destination);
       const std::vector<kit::Committed> floor = database.floor();
       database.begin_window();
       const CopyOutcome outcome = copy_with(contender, source, destination, deadline_, place_);
@@ -281,7 +285,7 @@ std::string make_template(const Options& options, const Registry& registry,
   try {
     kit::add_workload(path, options.seed);
     const kit::CheckResult result = kit::check_copy(path);
-    if (!result.good()) why = one_line(result.explain());
+    if (!result.good()) why = in_short(result);
   } catch (const Error& error) {
     why = error.what();
   }

@@ -43,6 +43,7 @@ struct Timing {
   std::size_t tool = 0;  // index into Results::tools
   unsigned runs = 0;     // that succeeded; the figures are theirs
   unsigned failed = 0;
+  unsigned bad = 0;  // of the failed: reported success, and a glance showed that it is no copy
   std::string first_failure;
   Spread wall_seconds;
   Spread cpu_seconds;

@@ -61,6 +61,10 @@ class Runs {
     ++timing_.failed;
     if (timing_.first_failure.empty()) timing_.first_failure = words;
   }
+  void reject(const std::string& words) {
+    ++timing_.bad;
+    fail(words);
+  }
   void add(const CopyOutcome& outcome) {
     if (outcome.end != CopyEnd::success) {
       timed_out_ = outcome.end == CopyEnd::timed_out;
@@ -114,7 +118,7 @@ SizeResult measure(const std::string& source, const std::string& newest_commits,
       if (problem.empty()) {
         runs[i].add(outcome);
       } else {
-        runs[i].fail(problem);
+        runs[i].reject(problem);
       }
     }
   }

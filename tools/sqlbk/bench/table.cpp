@@ -148,10 +148,11 @@ void print_table(std::ostream& out, const Results& results) {
   print_heading(out, results);
   for (const SizeResult& size : results.sizes) print_size(out, results, size);
   if (!results.loads.empty()) {
-    out << "\nUnder live writers, copies back to back, each checked. torn: no state that was ever\n"
-           "committed; stale: lacks what was committed before the copy began. p99, worst: time of "
-           "a\n"
-           "writer's transaction; WAL MiB: how much it grew. Only the time of copying counts.\n";
+    out << "\nUnder live writers, copies back to back, each checked.\n"
+           "  torn     no state that was ever committed\n"
+           "  stale    lacks what was committed before the copy began\n"
+           "  p99      how long a transaction of the writers takes, at most, 99 times in 100\n"
+           "  WAL MiB  how much it grew\n";
   }
   for (const LoadResult& load : results.loads) print_load(out, results, load);
   for (const std::string& note : results.notes) out << "\nNote: " << note << '\n';
