@@ -19,6 +19,9 @@ int main(int argc, char** argv) {
       ("size-mb", po::value(&corpus.database.size_mb), "MiB of the main file")
       ("wal-mb", po::value(&corpus.wal_mb), "MiB of the -wal, at least; 0: none")
       ("page-size", po::value(&corpus.database.page_size), "bytes")
+      ("row-size", po::value(&corpus.database.row_bytes), "bytes of a row; 0: a quarter of a page, at most 1000")
+      ("fragmentation", po::value(&corpus.database.fragmentation_percent),
+       "percent of the pages that lie free, scattered by the seed")
       ("extra-tables", po::value(&corpus.extra_tables), "beside those of the workload")
       ("indexes", po::bool_switch(&corpus.indexes), "one on each of them")
       ("seed", po::value(&corpus.database.seed), "same seed, same bytes");

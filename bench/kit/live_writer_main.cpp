@@ -303,6 +303,14 @@ void run(const LiveWriterOptions& options, SharedStatus& status, StopRequest& st
       say_ready();
       static_cast<void>(stop.wait(kForever));
       break;
+    case Role::idle:
+      configure(connection, options);
+      // The first read opens the WAL.
+      static_cast<void>(connection.integer("SELECT count(*) FROM sqlite_schema"));
+      set_state(status, WriterState::staying);
+      say_ready();
+      static_cast<void>(stop.wait(kForever));
+      break;
   }
   connection.close();
   set_state(status, WriterState::stopped);

@@ -13,6 +13,7 @@ enum class Role {
   writer,        // commits transactions of the workload
   checkpointer,  // only checkpoints, from a connection of its own
   zero_salt,     // makes a WAL with bug Z (zero_salt.hpp) and keeps the database open
+  idle,          // keeps the database open, whose ever it is, and changes nothing
 };
 enum class JournalMode { wal, delete_file, truncate, persist, memory, off };
 enum class LockingMode { normal, exclusive };
@@ -40,7 +41,8 @@ struct EnumTexts;
 
 template <>
 struct EnumTexts<Role> {
-  static constexpr std::array<std::string_view, 3> kValue{"writer", "checkpointer", "zero-salt"};
+  static constexpr std::array<std::string_view, 4> kValue{"writer", "checkpointer", "zero-salt",
+                                                          "idle"};
 };
 template <>
 struct EnumTexts<JournalMode> {

@@ -116,7 +116,7 @@ const std::vector<Option>& option_table() {
   static const std::vector<Option> table{
       option("db", "PATH", "the database, which must exist (zero-salt: which must not)",
              &Owner::database),
-      option("role", "ROLE", "writer, checkpointer, zero-salt", &Owner::role),
+      option("role", "ROLE", "writer, checkpointer, zero-salt, idle", &Owner::role),
       option("writer-id", "N", "unique among the writers of a database", &Owner::writer_id),
       option("seed", "N", "of the transactions", &Owner::seed),
       option("vfs", "NAME", "SQLite's VFS", &Owner::vfs),

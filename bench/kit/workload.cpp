@@ -58,19 +58,62 @@ struct Accounts {
   std::uint64_t fingerprint = 0;
 };
 
-// Appends accounts until the file has `pages` pages.
-Accounts fill_accounts(sqlite::Connection& connection, std::int64_t pages, std::int64_t page_bytes,
-                       std::int64_t filler_bytes, std::uint64_t seed) {
+// Rows of about a page each between the accounts, to be dropped: their pages are then free.
+class Gaps {
+ public:
+  Gaps(sqlite::Connection& connection, std::int64_t page_bytes, std::uint32_t percent,
+       std::uint64_t seed)
+      : connection_(&connection), page_bytes_(page_bytes), percent_(percent), random_(~seed) {
+    if (percent == 0) return;
+    connection.execute("CREATE TABLE gap (id INTEGER PRIMARY KEY, filler BLOB NOT NULL)");
+    insert_.emplace(connection, "INSERT INTO gap VALUES (NULL, zeroblob(?1))");
+    insert_->bind(1, page_bytes * 3 / 4);
+  }
+
+  // After a row of so many bytes; on average so often that the share comes out.
+  void maybe_add(std::int64_t row_bytes) {
+    if (percent_ == 0) return;
+    const auto page = static_cast<std::uint64_t>(page_bytes_) * (100 - percent_);
+    auto due = static_cast<std::uint64_t>(row_bytes) * percent_;
+    for (; due >= page; due -= page) finish(*insert_);
+    if (random_.below(page) < due) finish(*insert_);
+  }
+  void free_them() {
+    insert_.reset();
+    if (percent_ != 0) connection_->execute("DROP TABLE gap");
+  }
+
+ private:
+  sqlite::Connection* connection_;
+  std::int64_t page_bytes_;
+  std::uint32_t percent_;
+  Random random_;
+  std::optional<sqlite::Statement> insert_;
+};
+
+struct Filling {
+  std::int64_t pages = 0;  // of the file when it is full
+  std::int64_t page_bytes = 0;
+  std::int64_t filler_bytes = 0;
+  std::uint32_t fragmentation_percent = 0;
+  std::uint64_t seed = 0;
+};
+
+// Appends accounts until the file has so many pages.
+Accounts fill_accounts(sqlite::Connection& connection, const Filling& filling) {
   Accounts accounts;
-  Random random(seed);
+  Random random(filling.seed);
+  Gaps gaps(connection, filling.page_bytes, filling.fragmentation_percent, filling.seed);
+  const std::int64_t row_bytes = filling.filler_bytes + kBytesAroundFiller;
   sqlite::Statement insert(connection, "INSERT INTO account VALUES (?1, ?2, pattern(?1, ?2, ?3))");
-  insert.bind(3, filler_bytes);
+  insert.bind(3, filling.filler_bytes);
   for (;;) {
     // An estimate, then what is still missing, until it is there.
-    const std::int64_t missing_pages = pages - connection.integer("PRAGMA page_count");
-    if (missing_pages <= 0 && accounts.count >= kFewestAccounts) return accounts;
-    const std::int64_t batch = std::max<std::int64_t>(
-        1, missing_pages * page_bytes / (filler_bytes + kBytesAroundFiller) * 9 / 10);
+    const std::int64_t missing_pages = filling.pages - connection.integer("PRAGMA page_count");
+    if (missing_pages <= 0 && accounts.count >= kFewestAccounts) break;
+    const std::int64_t batch =
+        std::max<std::int64_t>(1, missing_pages * filling.page_bytes / row_bytes * 9 / 10 *
+                                      (100 - filling.fragmentation_percent) / 100);
     for (const std::int64_t end = accounts.count + batch; accounts.count < end;) {
       const auto balance = static_cast<std::int64_t>(1000 + random.below(1000));
       ++accounts.count;
@@ -80,40 +123,22 @@ Accounts fill_accounts(sqlite::Connection& connection, std::int64_t pages, std::
       accounts.fingerprint += account_mark(accounts.count, balance);
       if (accounts.count == 1) accounts.first = balance;
       accounts.last = balance;
+      gaps.maybe_add(row_bytes);
     }
   }
+  gaps.free_them();
+  return accounts;
 }
 
-}  // namespace
-
-void register_pattern_function(sqlite::Connection& connection) {
-  sqlite::check(sqlite3_create_function(connection.handle(), "pattern", 3,
-                                        SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
-                                        nullptr, pattern_function, nullptr, nullptr),
-                connection.handle(), connection.path(), "configure");
+std::int64_t usual_filler_bytes(std::int64_t page_bytes) {
+  return std::min<std::int64_t>(page_bytes / 4, 1000) - kBytesAroundFiller;
 }
 
-void create_database(const std::string& path, const DatabaseOptions& options) {
-  if (::access(path.c_str(), F_OK) == 0) {
-    throw Error(Errc::destination_exists, "unable to create " + quoted(path) + ": it exists");
-  }
-  const std::int64_t page_bytes = options.page_size;
-  const std::int64_t row_bytes =
-      options.row_bytes != 0 ? options.row_bytes : std::min<std::int64_t>(page_bytes / 4, 1000);
-  const std::int64_t filler_bytes = std::max<std::int64_t>(0, row_bytes - kBytesAroundFiller);
-  const std::int64_t pages = std::int64_t{options.size_mb} * 1024 * 1024 / page_bytes;
+constexpr std::string_view kTables =
+    "'fact', 'tally', 'account', 'counter', 'log', 'breath', 'gap'";
 
-  sqlite::Connection connection(path, sqlite::OpenMode::create);
-  register_pattern_function(connection);
-  // Speed alone counts: nobody else knows the file yet, and a crash leaves nothing worth keeping.
-  connection.execute("PRAGMA page_size = " + sql_number(options.page_size) +
-                     "; PRAGMA auto_vacuum = " + (options.auto_vacuum ? "FULL" : "NONE") +
-                     "; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
-                     " PRAGMA cache_size = -65536");
-  if (connection.integer("PRAGMA page_size") != page_bytes) {
-    throw Error(Errc::usage, "page size " + sql_number(options.page_size) +
-                                 " is not a power of two from 512 to 65536");
-  }
+// All tables, full, in one transaction.
+void make_tables(sqlite::Connection& connection, const Filling& filling) {
   connection.execute(
       "BEGIN EXCLUSIVE;"
       "CREATE TABLE fact (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
@@ -121,8 +146,9 @@ void create_database(const std::string& path, const DatabaseOptions& options) {
       " log_rows INTEGER NOT NULL, breath_bytes INTEGER NOT NULL, fingerprint INTEGER NOT NULL);"
       "CREATE TABLE account (id INTEGER PRIMARY KEY, balance INTEGER NOT NULL,"
       " filler BLOB NOT NULL);");
-  const Accounts accounts =
-      fill_accounts(connection, pages - 3, page_bytes, filler_bytes, options.seed);
+  Filling accounts_only = filling;
+  accounts_only.pages -= 3;
+  const Accounts accounts = fill_accounts(connection, accounts_only);
   // Only now, so that their first pages lie behind the accounts.
   connection.execute(
       "CREATE TABLE counter (writer INTEGER PRIMARY KEY, lowest INTEGER NOT NULL,"
@@ -139,15 +165,74 @@ void create_database(const std::string& path, const DatabaseOptions& options) {
   state("accounts", accounts.count);
   state("total", accounts.total);
   state("pair_total", accounts.first + accounts.last);
-  state("filler_bytes", filler_bytes);
+  state("filler_bytes", filling.filler_bytes);
   sqlite::Statement tally(connection, "INSERT INTO tally VALUES (1, 0, 0, 0, ?1)");
   tally.bind(1, static_cast<std::int64_t>(accounts.fingerprint));
   finish(tally);
   connection.execute("COMMIT");
+}
+
+}  // namespace
+
+void register_pattern_function(sqlite::Connection& connection) {
+  sqlite::check(sqlite3_create_function(connection.handle(), "pattern", 3,
+                                        SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
+                                        nullptr, pattern_function, nullptr, nullptr),
+                connection.handle(), connection.path(), "configure");
+}
+
+void create_database(const std::string& path, const DatabaseOptions& options) {
+  if (::access(path.c_str(), F_OK) == 0) {
+    throw Error(Errc::destination_exists, "unable to create " + quoted(path) + ": it exists");
+  }
+  const std::int64_t page_bytes = options.page_size;
+  if (options.fragmentation_percent > 90) {
+    throw Error(Errc::usage, "of the pages at most 90 percent can be free");
+  }
+  const std::int64_t filler_bytes =
+      options.row_bytes != 0 ? std::max<std::int64_t>(0, options.row_bytes - kBytesAroundFiller)
+                             : usual_filler_bytes(page_bytes);
+  const std::int64_t pages = std::int64_t{options.size_mb} * 1024 * 1024 / page_bytes;
+
+  sqlite::Connection connection(path, sqlite::OpenMode::create);
+  register_pattern_function(connection);
+  // Speed alone counts: nobody else knows the file yet, and a crash leaves nothing worth keeping.
+  connection.execute("PRAGMA page_size = " + sql_number(options.page_size) +
+                     "; PRAGMA auto_vacuum = " + (options.auto_vacuum ? "FULL" : "NONE") +
+                     "; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+                     " PRAGMA cache_size = -65536");
+  if (connection.integer("PRAGMA page_size") != page_bytes) {
+    throw Error(Errc::usage, "page size " + sql_number(options.page_size) +
+                                 " is not a power of two from 512 to 65536");
+  }
+  make_tables(connection, {.pages = pages,
+                           .page_bytes = page_bytes,
+                           .filler_bytes = filler_bytes,
+                           .fragmentation_percent = options.fragmentation_percent,
+                           .seed = options.seed});
   if (options.journal_mode == JournalMode::wal &&
       connection.text("PRAGMA journal_mode = WAL") != "wal") {
     throw Error(Errc::sqlite_error, "unable to put " + quoted(path) + " into WAL mode");
   }
+}
+
+void add_workload(const std::string& path, std::uint64_t seed) {
+  sqlite::Connection connection(path, sqlite::OpenMode::read_write);
+  register_pattern_function(connection);
+  const std::string taken =
+      connection.text("SELECT coalesce(max(name), '') FROM sqlite_schema WHERE lower(name) IN (" +
+                      std::string(kTables) + ")");
+  if (!taken.empty()) {
+    throw Error(Errc::usage, "the database has a table " + quoted(taken) + " of its own already");
+  }
+  const std::int64_t page_bytes = connection.integer("PRAGMA page_size");
+  connection.execute("PRAGMA synchronous = OFF; PRAGMA cache_size = -65536");
+  make_tables(connection, {.pages = connection.integer("PRAGMA page_count") +
+                                    std::int64_t{1024} * 1024 / page_bytes,
+                           .page_bytes = page_bytes,
+                           .filler_bytes = usual_filler_bytes(page_bytes),
+                           .fragmentation_percent = 0,
+                           .seed = seed});
 }
 
 Workload::Workload(sqlite::Connection& connection, std::uint64_t writer,

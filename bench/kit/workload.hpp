@@ -36,11 +36,18 @@ struct DatabaseOptions {
   // WAL is written into the file; all other modes are the business of each connection.
   JournalMode journal_mode = JournalMode::wal;
   bool auto_vacuum = false;  // FULL: the file shrinks when a breath is let out
+  // Of the pages, this share lies free, scattered over the file by the seed; at most 90.
+  std::uint32_t fragmentation_percent = 0;
 };
 
 // Makes the database at `path`: same options, same bytes. Nothing is synced to the disk.
 // Throws Error destination_exists if there is a file already, usage for impossible options.
 void create_database(const std::string& path, const DatabaseOptions& options);
+
+// Adds the workload's tables, with 1 MiB of accounts, to a database that nobody has open: the
+// copies of a database of any content can then be checked. Throws Error usage where it has a table
+// of one of these names.
+void add_workload(const std::string& path, std::uint64_t seed);
 
 struct TransactionOptions {
   std::uint32_t rows = 8;           // transfers in a transaction: each changes two accounts

@@ -1,19 +1,16 @@
 #include "kit/writer_process.hpp"
 
-#include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <fcntl.h>
 #include <functional>
-#include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 #include <utility>
 
+#include "kit/spawn.hpp"
 #include "sqlbk/core/error.hpp"
 
 namespace sqlbk::kit {
@@ -21,87 +18,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kStatusFd = 3;  // in the child
+constexpr int kStatusFd = kFirstChildFd;  // in the child
 constexpr std::chrono::milliseconds kStopWithin{60'000};
-
-std::string live_writer_program(const Launch& launch) {
-  if (!launch.program.empty()) return launch.program;
-  const char* program = std::getenv("SQLBK_LIVE_WRITER");
-  if (program != nullptr && *program != '\0') return program;
-  throw Error(Errc::usage, "no live-writer program: neither given nor named by SQLBK_LIVE_WRITER");
-}
-
-// Moves a descriptor away from the numbers that the child's get.
-UniqueFd above_child_fds(UniqueFd fd) {
-  const int moved = ::fcntl(fd.get(), F_DUPFD_CLOEXEC, kStatusFd + 1);
-  if (moved < 0) throw system_error("duplicate a descriptor for", "live-writer", errno);
-  return UniqueFd(moved);
-}
-
-struct Pipe {
-  UniqueFd read_end;
-  UniqueFd write_end;
-
-  Pipe() {
-    std::array<int, 2> ends{};
-    // Close-on-exec: a pipe end that leaks into the next child would keep this one from its EOF.
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw system_error("create", "a pipe", errno);
-    UniqueFd first(ends[0]);
-    UniqueFd second(ends[1]);
-    read_end = above_child_fds(std::move(first));
-    write_end = above_child_fds(std::move(second));
-  }
-};
-
-// posix_spawn's two opaque structs.
-class SpawnSetup {
- public:
-  SpawnSetup() {
-    require(::posix_spawn_file_actions_init(&actions_));
-    require(::posix_spawnattr_init(&attributes_));
-    // Whatever the parent blocks or ignores, the child must hear SIGTERM.
-    sigset_t none;
-    sigset_t defaults;
-    sigemptyset(&none);
-    sigemptyset(&defaults);
-    for (const int number : {SIGTERM, SIGINT, SIGPIPE}) sigaddset(&defaults, number);
-    require(::posix_spawnattr_setsigmask(&attributes_, &none));
-    require(::posix_spawnattr_setsigdefault(&attributes_, &defaults));
-    require(
-        ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
-  }
-  SpawnSetup(const SpawnSetup&) = delete;
-  SpawnSetup& operator=(const SpawnSetup&) = delete;
-  ~SpawnSetup() {
-    static_cast<void>(::posix_spawn_file_actions_destroy(&actions_));
-    static_cast<void>(::posix_spawnattr_destroy(&attributes_));
-  }
-
-  void give(const UniqueFd& fd, int as) {
-    require(::posix_spawn_file_actions_adddup2(&actions_, fd.get(), as));
-  }
-
-  pid_t start(const std::string& program, const std::vector<std::string>& arguments) {
-    std::vector<std::string> words{program};
-    words.insert(words.end(), arguments.begin(), arguments.end());
-    std::vector<char*> argv;
-    argv.reserve(words.size() + 1);
-    for (std::string& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    pid_t pid = 0;
-    const int problem =
-        ::posix_spawn(&pid, program.c_str(), &actions_, &attributes_, argv.data(), environ);
-    if (problem != 0) throw system_error("start", program, problem);
-    return pid;
-  }
-
- private:
-  static void require(int problem) {
-    if (problem != 0) throw system_error("prepare to start", "live-writer", problem);
-  }
-  posix_spawn_file_actions_t actions_{};
-  posix_spawnattr_t attributes_{};
-};
 
 // A file that only the two processes know.
 UniqueFd make_status_file() {
@@ -111,28 +29,6 @@ UniqueFd make_status_file() {
     throw system_error("extend", "live-writer-status", errno);
   }
   return above_child_fds(std::move(fd));
-}
-
-// True: there is something to read, or the other end is closed. False: not within the deadline.
-bool wait_readable(int fd, Clock::time_point deadline) {
-  for (;;) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    pollfd waiting{fd, POLLIN, 0};
-    const int n = ::poll(&waiting, 1, left > 0 ? static_cast<int>(left) : 0);
-    if (n > 0) return true;
-    if (n < 0 && errno != EINTR) throw system_error("wait for", "live-writer", errno);
-    if (n == 0 && Clock::now() >= deadline) return false;
-  }
-}
-
-// The bytes that are there; empty at the end.
-std::string read_some(int fd) {
-  std::array<char, 256> buffer{};
-  for (;;) {
-    const ssize_t n = ::read(fd, buffer.data(), buffer.size());
-    if (n >= 0) return {buffer.data(), static_cast<std::size_t>(n)};
-    if (errno != EINTR) throw system_error("read from", "live-writer", errno);
-  }
 }
 
 // Counters change without a wake-up, so this looks every millisecond.
@@ -155,6 +51,13 @@ void wait_until(const std::function<bool()>& done, const WriterProcess& writer,
 }
 
 }  // namespace
+
+std::string live_writer_program(const Launch& launch) {
+  if (!launch.program.empty()) return launch.program;
+  const char* program = std::getenv("SQLBK_LIVE_WRITER");
+  if (program != nullptr && *program != '\0') return program;
+  throw Error(Errc::usage, "no live-writer program: neither given nor named by SQLBK_LIVE_WRITER");
+}
 
 WriterProcess::WriterProcess(LiveWriterOptions options, const Launch& launch)
     : options_(std::move(options)) {

@@ -22,6 +22,9 @@ struct Launch {
   std::chrono::milliseconds ready_within{60'000};
 };
 
+// The path of the program that it means. Throws Error usage where there is none.
+std::string live_writer_program(const Launch& launch = {});
+
 // Ownership: of the child, which is killed and reaped by the destructor at the latest. It dies with
 // the thread that started it (PR_SET_PDEATHSIG), and with the process by the end of its standard
 // input: start it from a thread that outlives it.

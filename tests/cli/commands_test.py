@@ -16,7 +16,7 @@ class Commands(CliTest):
         for result in texts:
             self.assertEqual((result.code, result.err), (0, b""))
             self.assertEqual(result.out, texts[0].out)
-        for word in (b"copy", b"inspect", b"list", b"demo", b"--version", b"exit codes:", b"130"):
+        for word in (b"copy", b"inspect", b"bench", b"list", b"demo", b"--version", b"exit codes:", b"130"):
             self.assertIn(word, texts[0].out)
 
     def test_help_of_every_command(self):
@@ -31,7 +31,8 @@ class Commands(CliTest):
                     self.assertIn(f"usage: sqlbk {command}".encode(), result.out)
 
     def test_help_fits_a_terminal(self):
-        for arguments in ((), ("copy", "--help"), ("inspect", "--help"), ("list", "--help"), ("demo", "--help")):
+        for arguments in ((), ("copy", "--help"), ("inspect", "--help"), ("bench", "--help"),
+                          ("list", "--help"), ("demo", "--help")):
             for line in self.run_sqlbk(*arguments).out.decode().splitlines():
                 self.assertLessEqual(len(line), 100, line)
 

@@ -35,7 +35,7 @@ class Documentation(CliTest):
                            re.MULTILINE)}
 
     def test_options_of_every_command(self):
-        for command in ("copy", "verify"):
+        for command in ("copy", "verify", "bench"):
             with self.subTest(command):
                 section = read("docs", "cli.md").split(f"## sqlbk {command}\n", 1)[1]
                 documented = {}
@@ -55,7 +55,8 @@ class Documentation(CliTest):
 
     def test_options_named_anywhere_exist(self):
         known = {"version", "json", "help"}
-        known |= set(self.options_of("copy")) | set(self.options_of("verify"))
+        for command in ("copy", "verify", "bench"):
+            known |= set(self.options_of(command))
         for path in ("README.md", "docs/cli.md", "docs/strategies.md", "docs/exit-codes.md",
                      "docs/library.md", "docs/architecture.md"):
             for line in read(path).splitlines():

@@ -1,17 +1,12 @@
 #include "cell.hpp"
 
-#include <algorithm>
-#include <array>
 #include <chrono>
-#include <fstream>
 #include <iostream>
-#include <thread>
 
 #include "sqlbk/checkpoint/builtin.hpp"
 #include "sqlbk/copy/builtin.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/pipeline.hpp"
-#include "sqlbk/format/wal.hpp"
 
 namespace sqlbk::torture {
 namespace {
@@ -25,22 +20,12 @@ Enum parse_enum(const std::string& text, const std::string& option) {
   return *value;
 }
 
-// nullopt: there is no whole WAL header at this moment.
-std::optional<std::uint32_t> wal_salt1(const std::string& source) {
-  std::array<char, format::kWalHeaderSizeBytes> bytes{};
-  std::ifstream file(source + "-wal", std::ios::binary);
-  if (!file.read(bytes.data(), bytes.size())) return std::nullopt;
-  const format::ParsedWalHeader header = format::parse_wal_header(std::as_bytes(std::span(bytes)));
-  if (!header) return std::nullopt;
-  return header->salt.salt1;
-}
-
 }  // namespace
 
 std::string Cell::name() const {
   std::string text = strategy + " " + std::string(kit::to_string(journal_mode));
   if (locking == kit::LockingMode::exclusive) text += " exclusive";
-  text += " writers=" + std::to_string(writers) + " pause=" + std::to_string(pause_us) + "us";
+  text += " writers=" + std::to_string(writers) + " pause=" + std::to_string(pause.count()) + "us";
   if (checkpoint != kit::CheckpointMode::none) {
     text += " checkpoint=" + std::string(kit::to_string(checkpoint));
   }
@@ -48,65 +33,6 @@ std::string Cell::name() const {
   if (vary_rows) text += " varying";
   if (holding) text += " holding";
   return text + " size=" + std::to_string(size_mb) + "MiB";
-}
-
-std::vector<kit::WriterProcess> start_owners(const Cell& cell, const std::string& source) {
-  std::vector<kit::WriterProcess> owners;
-  for (unsigned i = 1; i <= cell.writers; ++i) {
-    kit::LiveWriterOptions options;
-    options.database = source;
-    options.writer_id = i;
-    options.seed = cell.seed * 1000 + i;
-    options.journal_mode = cell.journal_mode;
-    options.locking = cell.locking;
-    options.pause = std::chrono::microseconds(cell.pause_us);
-    options.transaction.rows = cell.rows;
-    options.transaction.vary_rows = cell.vary_rows;
-    options.transaction.savepoints = cell.savepoints;
-    options.transaction.rollbacks = cell.rollbacks;
-    if (cell.cache_pages) options.cache_pages = *cell.cache_pages;
-    if (cell.holding) {
-      options.cache_pages = 10;
-      options.transaction.rows = 100;
-      options.transactions = 20;
-      options.after_last = kit::AfterLast::hold;
-    }
-    owners.emplace_back(options);
-  }
-  if (cell.checkpoint != kit::CheckpointMode::none) {
-    kit::LiveWriterOptions options;
-    options.database = source;
-    options.role = kit::Role::checkpointer;
-    options.writer_id = cell.writers + 1;
-    options.checkpoint = cell.checkpoint;
-    options.checkpoint_every = std::chrono::milliseconds(cell.checkpoint_every_ms);
-    owners.emplace_back(options);
-  }
-  return owners;
-}
-
-void warm_up(const Cell& cell, const std::string& source,
-             std::span<const kit::WriterProcess> writers) {
-  constexpr auto kPatience = std::chrono::minutes(2);
-  if (cell.holding) {
-    for (const kit::WriterProcess& writer : writers) {
-      writer.wait_for_state(kit::WriterState::holding, kPatience);
-    }
-  }
-  if (cell.warm_up_resets == 0) return;
-  const auto give_up = std::chrono::steady_clock::now() + kPatience;
-  std::optional<std::uint32_t> first;
-  while (true) {
-    // salt-1 counts the resets.
-    if (const std::optional<std::uint32_t> salt1 = wal_salt1(source)) {
-      if (!first) first = salt1;
-      if (*salt1 - *first >= cell.warm_up_resets) return;
-    }
-    if (std::chrono::steady_clock::now() > give_up) {
-      throw Error(Errc::deadline_exceeded, "the WAL of '" + source + "' is not reset");
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
 }
 
 Report copy_once(const Cell& cell, const Registry& registry, const std::string& source,
@@ -140,6 +66,8 @@ std::optional<Cell> parse_cell(int argc, char** argv, const std::string& title,
   std::string journal_mode = "wal";
   std::string locking = "normal";
   std::string checkpoint = "none";
+  unsigned checkpoint_every_ms = 200;
+  unsigned pause_us = 0;
   po::options_description options(title + "\noptions");
   // clang-format off
   options.add_options()
@@ -148,9 +76,9 @@ std::optional<Cell> parse_cell(int argc, char** argv, const std::string& title,
     ("journal-mode", po::value(&journal_mode), "wal, delete, truncate, persist, memory, off")
     ("locking", po::value(&locking), "normal, exclusive")
     ("checkpoint", po::value(&checkpoint), "of a process of its own: none, passive, full, restart, truncate")
-    ("checkpoint-every-ms", po::value(&cell.checkpoint_every_ms), "")
+    ("checkpoint-every-ms", po::value(&checkpoint_every_ms), "")
     ("writers", po::value(&cell.writers), "processes")
-    ("pause-us", po::value(&cell.pause_us), "of a writer between two transactions")
+    ("pause-us", po::value(&pause_us), "of a writer between two transactions")
     ("size-mb", po::value(&cell.size_mb), "of the database")
     ("rows", po::value(&cell.rows), "transfers in a transaction")
     ("vary-rows", po::bool_switch(&cell.vary_rows), "1 to --rows of them")
@@ -179,13 +107,9 @@ std::optional<Cell> parse_cell(int argc, char** argv, const std::string& title,
   cell.journal_mode = parse_enum<kit::JournalMode>(journal_mode, "journal-mode");
   cell.locking = parse_enum<kit::LockingMode>(locking, "locking");
   cell.checkpoint = parse_enum<kit::CheckpointMode>(checkpoint, "checkpoint");
+  cell.checkpoint_every = std::chrono::milliseconds(checkpoint_every_ms);
+  cell.pause = std::chrono::microseconds(pause_us);
   return cell;
-}
-
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::ranges::sort(values);
-  return values[values.size() / 2];
 }
 
 }  // namespace sqlbk::torture

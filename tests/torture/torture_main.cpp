@@ -16,6 +16,7 @@
 
 #include "cell.hpp"
 #include "kit/checker.hpp"
+#include "kit/statistics.hpp"
 #include "kit/temporary_directory.hpp"
 #include "kit/workload.hpp"
 #include "kit/writer_process.hpp"
@@ -74,9 +75,9 @@ Outcome run_cell(const Cell& cell, const Registry& registry) {
   const std::string source = directory.file("source.db");
   kit::create_database(
       source, {.size_mb = cell.size_mb, .seed = cell.seed, .journal_mode = cell.journal_mode});
-  std::vector<kit::WriterProcess> owners = start_owners(cell, source);
+  std::vector<kit::WriterProcess> owners = kit::start_owners(cell, source);
   const std::span<const kit::WriterProcess> writers(owners.data(), cell.writers);
-  warm_up(cell, source, writers);
+  kit::warm_up(cell, source, writers);
   Outcome outcome;
   const auto began = Clock::now();
   for (unsigned i = 0; i < cell.copies; ++i) {
@@ -136,7 +137,7 @@ void print_summary(const Cell& cell, const Outcome& outcome, int damaged_sources
                           ? static_cast<double>(outcome.commits) / outcome.writing_seconds
                           : 0;
   std::printf(" median %.1f ms, worst %.1f ms; %.0f commits/s, worst stall %.1f ms",
-              median(outcome.milliseconds),
+              kit::median(outcome.milliseconds),
               outcome.milliseconds.empty() ? 0 : std::ranges::max(outcome.milliseconds), rate,
               outcome.worst_stall_ms);
   if (damaged_sources > 0) {

@@ -2,26 +2,23 @@
 // the same files for as long, and compares the writers' commit rates and their worst stalls.
 // Prints one line a pair and a summary with the medians; judges nothing.
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <exception>
-#include <fcntl.h>
 #include <functional>
 #include <iostream>
-#include <spawn.h>
+#include <span>
 #include <string>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <vector>
 
 #include <boost/filesystem.hpp>
 
 #include "cell.hpp"
-#include "kit/checker.hpp"
+#include "kit/peer.hpp"
+#include "kit/statistics.hpp"
 #include "kit/temporary_directory.hpp"
 #include "kit/workload.hpp"
+#include "kit/writing_meter.hpp"
 #include "sqlbk/core/error.hpp"
 
 namespace sqlbk::torture {
@@ -38,43 +35,20 @@ struct Window {
   unsigned refused = 0;
 };
 
-void run_cp(const std::string& from, const std::string& to) {
-  std::array<std::string, 3> words{"cp", from, to};
-  std::array<char*, 4> arguments{words[0].data(), words[1].data(), words[2].data(), nullptr};
-  pid_t pid = 0;
-  const int result = ::posix_spawnp(&pid, "cp", nullptr, nullptr, arguments.data(), environ);
-  if (result != 0) throw system_error("start", "cp", result);
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0) {
-    if (errno != EINTR) throw system_error("wait for", "cp", errno);
-  }
-}
-
-std::uint64_t commits_of(std::span<const kit::WriterProcess> writers) {
-  std::uint64_t sum = 0;
-  for (const kit::WriterProcess& writer : writers) sum += writer.counters().commits;
-  return sum;
-}
-
 Window measure(std::span<const kit::WriterProcess> writers, double seconds,
                const std::function<bool()>& copy) {
-  for (const kit::WriterProcess& writer : writers) {
-    static_cast<void>(writer.status().take_window_worst_stall());
-  }
   Window window;
-  const std::uint64_t before = commits_of(writers);
+  kit::WritingMeter meter(writers);
   const auto began = Clock::now();
   std::chrono::duration<double> elapsed{0};
+  meter.begin();
   while (elapsed.count() < seconds) {
     ++(copy() ? window.copies : window.refused);
     elapsed = Clock::now() - began;
   }
-  window.commits_per_second = static_cast<double>(commits_of(writers) - before) / elapsed.count();
-  for (const kit::WriterProcess& writer : writers) {
-    const std::chrono::duration<double, std::milli> stall =
-        writer.status().take_window_worst_stall();
-    window.worst_stall_ms = std::max(window.worst_stall_ms, stall.count());
-  }
+  meter.end();
+  window.commits_per_second = meter.commits_per_second();
+  window.worst_stall_ms = std::chrono::duration<double, std::milli>(meter.worst_stall()).count();
   return window;
 }
 
@@ -87,7 +61,7 @@ Window run_window(const Cell& cell, const Registry& registry, double seconds, To
   const std::string source = directory.file("source.db");
   kit::create_database(
       source, {.size_mb = cell.size_mb, .seed = cell.seed, .journal_mode = cell.journal_mode});
-  std::vector<kit::WriterProcess> owners = start_owners(cell, source);
+  std::vector<kit::WriterProcess> owners = kit::start_owners(cell, source);
   const auto copy = [&] {
     const std::string destination = directory.file("copy.db");
     try {
@@ -98,10 +72,14 @@ Window run_window(const Cell& cell, const Registry& registry, double seconds, To
     }
     return fs::remove(destination);
   };
+  const kit::Peer& cp_peer = kit::peers().front();
   const auto cp = [&] {
-    run_cp(source, directory.file("cp.db"));
-    run_cp(source + "-wal", directory.file("cp.db-wal"));
-    return true;
+    const std::string destination = directory.file("cp.db");
+    const bool good = kit::run_copy(cp_peer.steps(source, destination), destination,
+                                    kit::Durability::by_itself, {})
+                          .good();
+    kit::remove_copy(destination);
+    return good;
   };
   const std::span<const kit::WriterProcess> writers(owners.data(), cell.writers);
   const Window window =
@@ -137,7 +115,7 @@ int run(int argc, char** argv) {
     static_cast<void>(std::fflush(stdout));
   }
   std::printf("%s: median ratio %.3f; worst stall %.1f ms with copies, %.1f ms with cp\n",
-              cell->name().c_str(), median(ratios), std::ranges::max(stalls),
+              cell->name().c_str(), kit::median(ratios), std::ranges::max(stalls),
               std::ranges::max(cp_stalls));
   return 0;
 }

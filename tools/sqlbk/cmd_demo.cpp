@@ -1,16 +1,14 @@
 // Shows the main job on a database of its own: a writer process, copies while it writes, checks.
 #include <chrono>
-#include <cstdlib>
 #include <iostream>
 #include <thread>
-
-#include <boost/filesystem.hpp>
 
 #include "command.hpp"
 #include "kit/checker.hpp"
 #include "kit/temporary_directory.hpp"
 #include "kit/workload.hpp"
 #include "kit/writer_process.hpp"
+#include "kit_programs.hpp"
 #include "print.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/pipeline.hpp"
@@ -19,7 +17,6 @@ namespace sqlbk::tool {
 namespace {
 
 using namespace std::chrono_literals;
-namespace fs = boost::filesystem;
 
 constexpr const char* kHelp =
     "usage: sqlbk demo\n\n"
@@ -28,20 +25,6 @@ constexpr const char* kHelp =
     "invariants of the data, and that no transaction committed before the copy is missing.\n";
 
 constexpr int kCopies = 3;
-
-// Beside an installed sqlbk, or in the build folder that sqlbk runs from.
-std::string find_live_writer() {
-  if (const char* path = std::getenv("SQLBK_LIVE_WRITER")) return path;
-  boost::system::error_code code;
-  const fs::path self = fs::read_symlink("/proc/self/exe", code);
-  for (const char* place : {"../libexec/sqlbk/live-writer", "../../bench/kit/live-writer"}) {
-    const fs::path path = self.parent_path() / place;
-    boost::system::error_code missing;
-    if (fs::exists(path, missing)) return path.string();
-  }
-  throw Error(Errc::io_error, "unable to find the program 'live-writer', which writes in the demo")
-      .with_hint("install sqlbk whole, or name the program in SQLBK_LIVE_WRITER");
-}
 
 // What the user would have typed, done in this process.
 Report copy(const std::string& source, const std::string& destination, const Registry& registry) {
@@ -76,7 +59,8 @@ int run_demo(const std::vector<std::string>& arguments, const Registry& registry
 
   kit::LiveWriterOptions options;
   options.database = source;
-  kit::WriterProcess writer(options, {.program = find_live_writer(), .ready_within = 10s});
+  kit::WriterProcess writer(
+      options, {.program = find_live_writer("writes in the demo"), .ready_within = 10s});
   std::cout << "process " << writer.pid() << " writes to it, one transaction after another\n\n";
   bool all_good = true;
   for (int i = 1; i <= kCopies; ++i) {

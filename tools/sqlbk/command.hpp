@@ -22,6 +22,7 @@ int run_copy(const std::vector<std::string>& arguments, const Registry& registry
 int run_verify(const std::vector<std::string>& arguments, const Registry& registry);
 int run_inspect(const std::vector<std::string>& arguments, const Registry& registry);
 int run_list(const std::vector<std::string>& arguments, const Registry& registry);
+int run_bench(const std::vector<std::string>& arguments, const Registry& registry);
 int run_demo(const std::vector<std::string>& arguments, const Registry& registry);
 
 std::span<const Command> commands() noexcept;

@@ -1,9 +1,11 @@
 #include "print.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 #include <map>
 #include <ostream>
 #include <utility>
@@ -62,6 +64,34 @@ std::string format_duration(std::chrono::nanoseconds time) {
   static_cast<void>(
       std::snprintf(text.data(), text.size(), "%ld:%02ld min", whole / 60, whole % 60));
   return text.data();
+}
+
+std::chrono::microseconds parse_short_duration(const std::string& text, const std::string& option) {
+  const bool plain = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+  if (plain && text.size() < 10) return std::chrono::microseconds(std::stol(text));
+  if (text.ends_with("us")) {
+    return parse_short_duration(text.substr(0, text.size() - 2), option);
+  }
+  return parse_duration(text, option);
+}
+
+std::uint64_t parse_bytes(const std::string& text, const std::string& option) {
+  const std::map<std::string, unsigned> units{
+      {"", 0},     {"B", 0},  {"K", 10},  {"KB", 10},  {"KiB", 10}, {"M", 20},  {"MB", 20},
+      {"MiB", 20}, {"G", 30}, {"GB", 30}, {"GiB", 30}, {"T", 40},   {"TB", 40}, {"TiB", 40}};
+  const std::size_t digits = text.find_first_not_of("0123456789");
+  const auto unit = units.find(digits == std::string::npos ? "" : text.substr(digits));
+  if (text.empty() || digits == 0 || std::min(digits, text.size()) > 12 || unit == units.end()) {
+    throw Error(Errc::usage, "the value " + sqlbk::quoted(text) + " of --" + option + " is no size")
+        .with_hint("a number and a unit, as 64K, 10M or 1G");
+  }
+  const std::uint64_t number = std::stoull(text.substr(0, digits));
+  if (number > std::numeric_limits<std::uint64_t>::max() >> unit->second) {
+    throw Error(Errc::usage,
+                "the value " + sqlbk::quoted(text) + " of --" + option + " is too large")
+        .with_hint("a number and a unit, as 64K, 10M or 1G");
+  }
+  return number << unit->second;
 }
 
 std::chrono::milliseconds parse_duration(const std::string& text, const std::string& option) {

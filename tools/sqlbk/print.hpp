@@ -20,5 +20,9 @@ std::string format_duration(std::chrono::nanoseconds time);  // "12 ms", "3.2 s"
 
 // "90s", "5m", "2h", "250ms", "1.5s", or a plain number of seconds. Throws usage, naming `option`.
 std::chrono::milliseconds parse_duration(const std::string& text, const std::string& option);
+// The same, where a plain number is microseconds.
+std::chrono::microseconds parse_short_duration(const std::string& text, const std::string& option);
+// "64K", "10M", "1G", "1GiB", or a plain number of bytes; units of 1024. Throws usage.
+std::uint64_t parse_bytes(const std::string& text, const std::string& option);
 
 }  // namespace sqlbk::tool

@@ -52,7 +52,6 @@ std::string progress_line(Phase phase, std::uint64_t done_bytes, std::uint64_t t
   return (left + bar + right).substr(0, columns);
 }
 
-// What fits on a line of standard error without wrapping; an ordinary terminal if it is none.
 std::size_t terminal_columns() {
   winsize size{};
   const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;

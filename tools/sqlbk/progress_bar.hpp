@@ -29,6 +29,9 @@ class ProgressBar {
   std::unique_ptr<Painter> painter_;
 };
 
+// What fits on a line of standard error without wrapping; an ordinary terminal if it is none.
+std::size_t terminal_columns();
+
 // One line of the bar, at most so many columns, without the carriage return. `elapsed_s` is since
 // the phase began.
 std::string progress_line(Phase phase, std::uint64_t done_bytes, std::uint64_t total_bytes,

@@ -359,6 +359,32 @@ TEST(WriterProcess, SaysWhyItCannotStart) {
   EXPECT_THROW(WriterProcess(options, Launch{directory.file("no-program")}), Error);
 }
 
+TEST(WriterProcess, AnIdleOwnerKeepsAnyDatabaseOpenAndItsWal) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.file("any.db");
+  {
+    sqlite::Connection connection(path, sqlite::OpenMode::create);
+    connection.disable_checkpoint_on_close();
+    connection.execute("PRAGMA journal_mode = WAL; CREATE TABLE t (x)");
+    connection.close();
+  }
+  const auto wal_bytes = std::filesystem::file_size(path + "-wal");
+  LiveWriterOptions options;
+  options.database = path;
+  options.role = Role::idle;
+  options.keep_wal = true;
+  WriterProcess idle(options);
+  idle.wait_for_state(WriterState::staying, kSoon);
+  {
+    // Not the last to close: nothing is checkpointed, although it is left to SQLite.
+    sqlite::Connection other(path, sqlite::OpenMode::read_write);
+    EXPECT_EQ(other.integer("SELECT count(*) FROM t"), 0);
+  }
+  EXPECT_EQ(std::filesystem::file_size(path + "-wal"), wal_bytes);
+  EXPECT_EQ(idle.stop().commits, 0U);
+  EXPECT_EQ(std::filesystem::file_size(path + "-wal"), wal_bytes);
+}
+
 TEST(WriterProcess, SeveralArePartOfOneFloor) {
   const LiveDatabase database;
   std::vector<WriterProcess> writers;

@@ -28,6 +28,7 @@ struct Tool {
   std::string name;         // "auto", "follow+range", "cp", "sqlite3 .backup"
   std::string version;      // of a peer, as far as it tells
   std::string unavailable;  // why it was not run; "" if it was
+  bool promises = false;    // a bad copy under live writers is a fault of sqlbk's
 };
 
 struct Spread {
@@ -42,6 +43,7 @@ struct Timing {
   std::size_t tool = 0;  // index into Results::tools
   unsigned runs = 0;     // that succeeded; the figures are theirs
   unsigned failed = 0;
+  unsigned bad = 0;  // of the failed: reported success, and a glance showed that it is no copy
   std::string first_failure;
   Spread wall_seconds;
   Spread cpu_seconds;
@@ -67,14 +69,15 @@ struct Writing {
 struct LiveTiming {
   std::size_t tool = 0;
   unsigned good = 0;
-  unsigned torn = 0;          // reported success, and is no state that was ever committed
-  unsigned stale = 0;         // reported success, and lacks what was committed before it began
-  unsigned unreadable = 0;    // reported success, and is no database
-  unsigned refused = 0;       // reported failure
-  unsigned timed_out = 0;     // stopped by the deadline
-  std::string first_bad;      // in words
-  std::string first_refusal;  // what the tool said
-  Spread wall_seconds;        // of the copies that reported success
+  unsigned torn = 0;            // reported success, and is no state that was ever committed
+  unsigned stale = 0;           // reported success, and lacks what was committed before it began
+  unsigned unreadable = 0;      // reported success, and is no database
+  unsigned refused = 0;         // reported failure
+  unsigned timed_out = 0;       // stopped by the deadline
+  std::string first_bad;        // in words
+  std::string first_refusal;    // what the tool said
+  bool source_damaged = false;  // by its own writers, again and again: the copies prove nothing
+  Spread wall_seconds;          // of the copies that reported success
   Writing with_copies;
 };
 
@@ -95,6 +98,7 @@ struct Results {
   std::vector<Tool> tools;
   std::vector<SizeResult> sizes;
   std::vector<LoadResult> loads;
+  std::vector<std::string> notes;  // what was left out, or done again, and why
 };
 
 }  // namespace sqlbk::tool::bench
