@@ -167,7 +167,7 @@ class Verification {
     const ReaderVfs vfs(state, context_.progress());
     run_check("structure", [&](StepReport& found) {
       context_.progress().begin(Phase::steps, state.size_bytes());
-      check_state_structure(vfs, options_, context_, found);
+      check_state_structure(state, vfs, options_, context_, found);
     });
     run_check("foreign_keys", [&](StepReport& found) {
       context_.progress().begin(Phase::steps, 0);

@@ -39,7 +39,8 @@ struct ExpectedCopy {
 struct VerifyOptions {
   std::vector<std::string> checks;       // names from verify_checks(); empty: all of them
   bool quick = false;                    // PRAGMA quick_check instead of integrity_check
-  unsigned jobs = 1;                     // connections that check at the same time
+  unsigned jobs = 0;                     // threads that check; 0: one, or for a large database all
+                                         // cores
   std::string tempdir;                   // where a copy is made if one is needed
   std::string against;                   // the database that should hold the same; "": none
   std::optional<ExpectedCopy> expected;  // what the database should look like
