@@ -39,19 +39,24 @@ class PageOwners::Walk {
         user_("the tree of page " + std::to_string(root)),
         page_(owners.layout_.size_bytes),
         reader_(owners.state_) {
-    waiting_.push_back(root);
+    waiting_.push_back({root, 1});
   }
 
   void run() {
     while (!waiting_.empty()) {
-      const std::uint32_t page = waiting_.back();
+      const Waiting page = waiting_.back();
       waiting_.pop_back();
-      if (owners_.note(page, user_)) look_at(page);
+      if (owners_.note(page.number, user_)) look_at(page.number, page.level);
     }
   }
 
  private:
-  void look_at(std::uint32_t number) {
+  struct Waiting {
+    std::uint32_t number;
+    int level;
+  };
+
+  void look_at(std::uint32_t number, int level) {
     pause();
     if (!read(number, page_)) {
       owners_.find(page_name(number) + " is behind the end of the file");
@@ -63,10 +68,13 @@ class PageOwners::Walk {
       owners_.find(page_name(number) + ' ' + std::string(format::to_string(parsed.issue)));
       return;
     }
+    if (!parsed->is_leaf() && level == kMostLevels) {
+      owners_.find(user_ + " has more than " + std::to_string(kMostLevels) + " levels");
+      return;
+    }
     // The right child, and before it the left ones from right to left: they are taken from the end,
     // which is the order of the tree and mostly that of the file.
-    if (!parsed->is_leaf()) waiting_.push_back(parsed->right_child);
-    // Cells of the inner pages of a table have no payload.
+    if (!parsed->is_leaf()) waiting_.push_back({parsed->right_child, level + 1});
     for (std::uint32_t i = parsed->cells; i-- > 0;) {
       const format::ParsedBtreeCell cell =
           format::parse_btree_cell(page_, owners_.layout_, *parsed, i);
@@ -74,7 +82,7 @@ class PageOwners::Walk {
         owners_.find(page_name(number) + ' ' + std::string(format::to_string(cell.issue)));
         return;
       }
-      if (!parsed->is_leaf()) waiting_.push_back(cell->left_child);
+      if (!parsed->is_leaf()) waiting_.push_back({cell->left_child, level + 1});
       if (cell->overflow_pages != 0) follow(cell->overflow_page, cell->overflow_pages, number);
     }
   }
@@ -112,7 +120,7 @@ class PageOwners::Walk {
   const std::string user_;
   std::vector<std::byte> page_;
   ReadAhead reader_;
-  std::vector<std::uint32_t> waiting_;
+  std::vector<Waiting> waiting_;  // of each level at most what one page refers to
   unsigned looks_ = 0;
 };
 

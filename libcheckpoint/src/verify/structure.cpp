@@ -134,11 +134,15 @@ class StructureCheck {
   }
 
   void run(unsigned jobs, StepReport& found) {
-    if (jobs < 2) {
-      check_structure(connection_, pragma_, found);
-      if (owners_) walk_alone();
-    } else {
-      ParallelCheck(vfs_, context_, tasks()).run(jobs, found);
+    try {
+      run_parts(jobs, found);
+    } catch (const Error&) {
+      // What was found outweighs what could not be checked.
+      if (owners_) {
+        const std::vector<std::string>& more = owners_->findings();
+        found.findings.insert(found.findings.end(), more.begin(), more.end());
+      }
+      throw;
     }
     if (!owners_) return;
     owners_->finish(roots_);
@@ -171,7 +175,13 @@ class StructureCheck {
     return {};
   }
 
-  void walk_alone() {
+  void run_parts(unsigned jobs, StepReport& found) {
+    if (jobs >= 2) {
+      ParallelCheck(vfs_, context_, tasks()).run(jobs, found);
+      return;
+    }
+    check_structure(connection_, pragma_, found);
+    if (!owners_) return;
     owners_->walk_freelist();
     for (const std::uint32_t root : roots_) owners_->walk(root);
   }

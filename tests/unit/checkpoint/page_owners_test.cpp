@@ -234,6 +234,29 @@ TEST_F(PageOwnersTest, FindsWhatThePointerMapSaysWrong) {
                 [&](Buffer& bytes) { put(bytes, start_of(get(bytes, kFirstFreeOffset)) + 8, 2); });
 }
 
+TEST_F(PageOwnersTest, FindsATreeThatIsTooDeep) {
+  make("NONE");
+  const std::uint32_t root = [this] {
+    sqlite::Connection connection(path_, sqlite::OpenMode::immutable);
+    return static_cast<std::uint32_t>(
+        connection.integer("SELECT rootpage FROM sqlite_schema WHERE name='empty'"));
+  }();
+  expect_damage("has more than 20 levels", [root](Buffer& bytes) {
+    // Inner pages of a table without a cell, each of which only has a right child.
+    std::uint32_t page = root;
+    std::uint32_t next = get(bytes, kSizeOffset);
+    for (int level = 0; level < 30; ++level) {
+      bytes.resize(bytes.size() + 1024);
+      ++next;
+      bytes[start_of(page)] = std::byte{5};
+      put(bytes, start_of(page) + 8, next);
+      page = next;
+    }
+    bytes[start_of(page)] = std::byte{13};
+    put(bytes, kSizeOffset, next);
+  });
+}
+
 TEST_F(PageOwnersTest, FindsWhatSqliteOverlooksWhereThereAreViews) {
   make("NONE");
   {
