@@ -433,6 +433,21 @@ class Reason(VerifyTest):
                 self.change("copy.db", "DELETE FROM t WHERE id=7")
                 self.expect("cannot_tell", "damaged", "written to since")
 
+    def test_the_source_is_in_use(self):
+        """Then a copy of it is compared, which says where in the WAL it stands."""
+        self.make_database(wal=True)
+        owner = self.owner()
+        owner.run("PRAGMA wal_autocheckpoint=0", "INSERT INTO t VALUES(1000, 'new')")
+        self.make_copy()
+        self.assertEqual(self.compare()["against"], "none")
+        owner.run("INSERT INTO t VALUES(1001, 'newer')")
+        self.expect("moved_on", "ok", "byte for byte")
+        self.change("copy.db", "DELETE FROM t WHERE id=7")
+        self.expect("cannot_tell", "damaged", "written to since")
+        self.make_copy()
+        self.change("copy.db", "DELETE FROM t WHERE id=7")
+        self.expect("lost", "damaged", "ends where it ended then")
+
     def test_another_file_has_its_name(self):
         self.make_database()
         self.make_copy()

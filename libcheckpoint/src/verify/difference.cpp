@@ -1,6 +1,8 @@
 #include "verify/difference.hpp"
 
 #include <array>
+#include <optional>
+#include <string>
 
 #include "sha256.hpp"
 #include "sqlbk/core/error.hpp"
@@ -15,6 +17,30 @@ format::ParsedDbHeader header_of(const CheckedState& state) {
   return format::parse_db_header(format::Bytes(bytes).first(state.read(bytes, 0)));
 }
 
+// Where in its WAL a source stands.
+struct WalPosition {
+  std::string salts;                    // "": it has none
+  std::optional<std::uint64_t> frames;  // up to the last commit; nullopt: not known
+};
+
+// Of the WAL that was read in place, or by what the copy that was read says of it.
+WalPosition position_of(const StateReader& source) {
+  if (const std::optional<WalPrefix>& wal = source.wal_prefix()) {
+    return {format::to_string(wal->header.salt), wal->frames};
+  }
+  WalPosition position;
+  bool is_of_one_generation = true;
+  std::uint64_t in_index = 0;
+  for (const auto& [name, value] : source.copied().facts) {
+    if (name == "wal_salts") position.salts = value;
+    if (name == "wal_frames") position.frames = std::stoull(value);
+    if (name == "wal_index_mx_frame") in_index = std::stoull(value);
+    if (name == "wal_resets") is_of_one_generation = false;
+  }
+  if (!is_of_one_generation || in_index > position.frames.value_or(0)) position.frames.reset();
+  return position;
+}
+
 class Explanation {
  public:
   Explanation(const ComparedCopy& copy, StateReader& source, const CheckedState& wanted,
@@ -24,7 +50,8 @@ class Explanation {
         wanted_(wanted),
         context_(context),
         found_(found),
-        notes_(notes) {}
+        notes_(notes),
+        now_(position_of(source)) {}
 
   Difference make() {
     if (copy_.expected == nullptr || !copy_.expected->source) return by_counters();
@@ -34,8 +61,8 @@ class Explanation {
       return cannot_tell("the source is not the file that was copied: another one has its name");
     }
     if (is_as_it_was()) return lost("the source was not written to since the copy was made");
-    if (then_->wal_frames && salts_now() == then_->wal_salts && source_.wal_prefix()) {
-      return by_frames(*then_->wal_frames, source_.wal_prefix()->frames);
+    if (is_same_generation() && then_->wal_frames && now_.frames) {
+      return by_frames(*then_->wal_frames, *now_.frames);
     }
     return by_digest();
   }
@@ -50,10 +77,8 @@ class Explanation {
            (now.wal ? now.wal->ctime_ns : 0) == then.wal_ctime_ns;
   }
 
-  // "": it has no WAL.
-  std::string salts_now() const {
-    const format::ParsedWalHeader& header = source_.facts().wal_header;
-    return header ? format::to_string(header->salt) : std::string();
+  bool is_same_generation() const {
+    return !then_->wal_salts.empty() && now_.salts == then_->wal_salts;
   }
 
   // The same generation of the WAL: it only ever grows.
@@ -62,8 +87,8 @@ class Explanation {
     const std::string where =
         "frame " + std::to_string(then) + " of " + std::to_string(now) + " of its WAL";
     if (now < then) {
-      return cannot_tell("the WAL of the source ended behind its last frame then (" + where +
-                         "): the source has lost commits");
+      return cannot_tell("the WAL of the source ends before the position of the copy, " + where +
+                         ": the source has lost commits");
     }
     if (holds_what_was_at(then)) {
       return moved_on("the copy holds what the source held at " + where);
@@ -98,14 +123,12 @@ class Explanation {
   // Commits, and not only that somebody opened it: its WAL was begun anew and has a commit, or is
   // longer, or page 1 was changed.
   bool was_written_since() const {
-    const std::optional<WalPrefix>& wal = source_.wal_prefix();
-    if (wal && wal->frames != 0 && !then_->wal_salts.empty() && salts_now() != then_->wal_salts) {
-      return true;
+    if (is_same_generation() && now_.frames && then_->wal_frames) {
+      return *now_.frames > *then_->wal_frames;
     }
-    if (wal && then_->wal_frames && salts_now() == then_->wal_salts &&
-        wal->frames > *then_->wal_frames) {
-      return true;
-    }
+    const bool is_begun_anew =
+        !then_->wal_salts.empty() && !now_.salts.empty() && now_.salts != then_->wal_salts;
+    if (is_begun_anew && now_.frames.value_or(0) != 0) return true;
     const format::ParsedDbHeader header = header_of(wanted_);
     return header && header->change_counter != then_->change_counter;
   }
@@ -159,6 +182,7 @@ class Explanation {
   RunContext& context_;
   StepReport& found_;
   std::vector<std::string>& notes_;
+  const WalPosition now_;
   const SourcePosition* then_ = nullptr;
 };
 
