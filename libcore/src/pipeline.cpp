@@ -1,5 +1,6 @@
 #include "sqlbk/core/pipeline.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <string_view>
 #include <utility>
@@ -42,6 +43,25 @@ void run_on_private_descriptors(RunContext& context, Work work) {
 std::uint64_t size_or_zero(const std::string& path) {
   const std::optional<FileStat> stat = stat_path(path);
   return stat ? stat->size_bytes : 0;
+}
+
+// Older than this, a change has a time that no later one can have (docs/consistency.md).
+constexpr std::chrono::milliseconds kQuietTime{50};
+
+SourceIdentity identity_of(const SourceFacts& facts) {
+  SourceIdentity identity{.device = facts.main.device,
+                          .inode = facts.main.inode,
+                          .size_bytes = facts.main.size_bytes,
+                          .wal_size_bytes = facts.wal_size_bytes()};
+  const auto now = std::chrono::duration_cast<std::chrono::nanoseconds>(
+      std::chrono::system_clock::now().time_since_epoch());
+  const std::int64_t newest = std::max(facts.main.ctime_ns, facts.wal ? facts.wal->ctime_ns : 0);
+  if (now - std::chrono::nanoseconds(newest) >
+      kQuietTime + facts.file_system.timestamp_granularity) {
+    identity.ctime_ns = facts.main.ctime_ns;
+    identity.wal_ctime_ns = facts.wal ? facts.wal->ctime_ns : 0;
+  }
+  return identity;
 }
 
 // A message that names neither the source nor the destination (the deadline, a file in the staging
@@ -234,10 +254,7 @@ void Pipeline::run_here(RunContext& context, Report& report) {
   // Declared first, destroyed last: the descriptor rule (live_files.hpp).
   LiveFiles files(request_.source);
   const SourceFacts facts = probe(files, report);
-  report.source_identity = {.device = facts.main.device,
-                            .inode = facts.main.inode,
-                            .size_bytes = facts.main.size_bytes,
-                            .wal_size_bytes = facts.wal_size_bytes()};
+  report.source_identity = identity_of(facts);
   StagedTarget target(report.destination, facts, request_.target);
   fill(target, files, facts, context, report);
   {

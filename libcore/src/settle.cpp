@@ -104,7 +104,11 @@ void settle_image(StagedImage& image, const CopyRequest& request, RunContext& co
   std::array<std::byte, format::kDbHeaderSizeBytes> bytes{};
   const std::size_t got = read_up_to(image.main_fd(), bytes, 0, image.main_path());
   const auto header = format::parse_db_header(format::Bytes(bytes).first(got));
-  if (header) report.page_size_bytes = header->page_size_bytes;
+  if (header) {
+    report.page_size_bytes = header->page_size_bytes;
+    report.change_counter = header->change_counter;
+    report.schema_cookie = header->schema_cookie;
+  }
   image.close_files();
 }
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import time
 import unittest
 
 from schema import TYPES, documented_fields
@@ -325,6 +326,8 @@ class Against(VerifyTest):
         self.assertEqual(findings[0], "table 'extra' is only in the copy")
         self.assertIn("of 100 rows 2 are missing or different, and 5 of 103", findings[1])
         self.assertIn("change counters differ", findings[2])
+        self.assertIn("cannot tell", findings[2])
+        self.assertEqual(self.one("copy.db", "--against", "app.db")["against"], "cannot_tell")
 
     def test_types_are_content(self):
         self.make_database()
@@ -334,10 +337,131 @@ class Against(VerifyTest):
                 connection.execute(f"UPDATE t SET value={value} WHERE id=7")
         self.assertEqual(self.against()["verdict"], "damaged")
 
+    def test_nothing_differs(self):
+        self.make_database()
+        self.assertEqual(self.one("app.db")["against"], "not_asked")
+        self.copy("app.db", "copy.db")
+        self.assertEqual(self.one("copy.db", "--against", "app.db")["against"], "none")
+
     def test_it_takes_one_database(self):
         self.make_database()
         self.assertEqual(self.verify("app.db", "app.db", "--against", "app.db").code, 2)
         self.assertEqual(self.verify("app.db", "--against", "absent.db").code, 1)
+
+
+class Reason(VerifyTest):
+    """Why a copy with a manifest differs from its source."""
+
+    def compare(self):
+        return self.one("copy.db", "--against", "app.db", "--manifest", "m.json")
+
+    def make_copy(self, *arguments):
+        """One whose manifest has the times of the source: it was not written to just before."""
+        for _ in range(100):
+            self.copy("--force", "--manifest", "m.json", *arguments, "app.db", "copy.db")
+            with open(self.path("m.json"), encoding="utf-8") as file:
+                manifest = json.load(file)
+            if manifest["source"]["ctime_ns"] != 0:
+                return manifest
+            time.sleep(0.05)
+        raise AssertionError("the file system's clock does not go on")
+
+    def change(self, name, sql):
+        with closing(connect(self.path(name))) as connection:
+            connection.execute(sql)
+
+    def expect(self, reason, verdict, word):
+        database = self.compare()
+        found = self.check_named(database, "against")
+        self.assertEqual((database["against"], found["verdict"]), (reason, verdict), database)
+        self.assertIn(word, " ".join(found["findings"] + database["notes"]))
+        return database
+
+    def more_in_the_wal(self, name="app.db"):
+        """Another commit by an owner that dies: the WAL grows, and main stays."""
+        main_before = digest(self.path(name))
+        owner = self.owner(name)
+        owner.run("PRAGMA wal_autocheckpoint=0", "INSERT INTO t VALUES(2000, 'more')")
+        owner.kill()
+        self.assertEqual(digest(self.path(name)), main_before)
+
+    def test_the_source_is_as_it_was(self):
+        self.make_database()
+        self.make_copy()
+        self.change("copy.db", "DELETE FROM t WHERE id=7")
+        database = self.expect("lost", "damaged", "not written to since")
+        self.assertEqual(database["verdict"], "damaged")
+
+    def test_the_wal_of_the_source_is_as_it_was(self):
+        self.abandoned_wal()
+        self.make_copy()
+        os.utime(self.path("app.db"))  # the time alone is no longer that of then
+        self.change("copy.db", "DELETE FROM t WHERE id=7")
+        self.expect("lost", "damaged", "ends where it ended then")
+
+    def test_the_wal_of_the_source_has_grown(self):
+        self.abandoned_wal()
+        self.make_copy()
+        frames = self.frames()
+        self.more_in_the_wal()
+        self.assertGreater(self.frames(), frames)
+        database = self.expect("moved_on", "ok", f"held at frame {frames} of {self.frames()}")
+        self.assertEqual(database["verdict"], "ok", database)
+
+    def test_the_wal_of_the_source_has_grown_and_the_copy_was_changed(self):
+        self.abandoned_wal()
+        self.make_copy()
+        self.more_in_the_wal()
+        self.change("copy.db", "DELETE FROM t WHERE id=7")
+        self.expect("cannot_tell", "damaged", "written to since")
+
+    def test_a_compacted_copy_is_compared_by_its_rows(self):
+        self.abandoned_wal()
+        self.make_copy("--then", "vacuum_into")
+        self.more_in_the_wal()
+        self.expect("moved_on", "ok", "held at frame")
+
+    def test_the_source_was_written_to(self):
+        for mode in ("DELETE", "WAL"):
+            with self.subTest(mode):
+                self.make_database(f"{mode}.db", wal=mode == "WAL")
+                os.replace(self.path(f"{mode}.db"), self.path("app.db"))
+                self.make_copy()
+                # By all commits of a connection, and a checkpoint at its end.
+                self.change("app.db", "CREATE TABLE more(x)")
+                self.expect("moved_on", "ok", "byte for byte")
+                self.change("copy.db", "DELETE FROM t WHERE id=7")
+                self.expect("cannot_tell", "damaged", "written to since")
+
+    def test_the_source_is_in_use(self):
+        """Then a copy of it is compared, which says where in the WAL it stands."""
+        self.make_database(wal=True)
+        owner = self.owner()
+        owner.run("PRAGMA wal_autocheckpoint=0", "INSERT INTO t VALUES(1000, 'new')")
+        self.make_copy()
+        self.assertEqual(self.compare()["against"], "none")
+        owner.run("INSERT INTO t VALUES(1001, 'newer')")
+        self.expect("moved_on", "ok", "byte for byte")
+        self.change("copy.db", "DELETE FROM t WHERE id=7")
+        self.expect("cannot_tell", "damaged", "written to since")
+        self.make_copy()
+        self.change("copy.db", "DELETE FROM t WHERE id=7")
+        self.expect("lost", "damaged", "ends where it ended then")
+
+    def test_another_file_has_its_name(self):
+        self.make_database()
+        self.make_copy()
+        shutil.copy(self.path("app.db"), self.path("other.db"))
+        os.replace(self.path("other.db"), self.path("app.db"))
+        self.assertEqual(self.compare()["against"], "none", "equal is equal")
+        self.change("app.db", "DELETE FROM t WHERE id=7")
+        self.expect("cannot_tell", "damaged", "not the file that was copied")
+
+    def test_the_source_has_lost_commits(self):
+        self.abandoned_wal()
+        self.make_copy()
+        os.truncate(self.path("app.db-wal"), 32 + 2 * FRAME)
+        self.expect("cannot_tell", "damaged", "the source has lost commits")
 
 
 class Manifest(VerifyTest):
@@ -347,14 +471,23 @@ class Manifest(VerifyTest):
         self.copy("--manifest", "m.json", "--then", "integrity_check", "app.db", "copy.db")
         with open(self.path("m.json"), encoding="utf-8") as file:
             manifest = json.load(file)
-        with open(os.path.join(SOURCE_ROOT, "docs", "cli.md"), encoding="utf-8") as file:
-            section = file.read().split("### The manifest", 1)[1].split("\n## ", 1)[0]
-        rows = re.findall(r"^\| (`.*`) \| (.*) \|$", section, re.MULTILINE)
-        documented = {name for row in rows for name in re.findall(r"`(\w+)`", row[0])}
-        self.assertEqual(set(manifest), documented)
+        with open(os.path.join(SOURCE_ROOT, "docs", "formats", "manifest.md"),
+                  encoding="utf-8") as file:
+            rows = re.findall(r"^\| `([\w.]+)` \| (\w[\w ]*) \|", file.read(), re.MULTILINE)
+        self.assertEqual(set(manifest), {name for name, _ in rows if "." not in name})
         for name in ("source", "copy", "versions"):
-            fields = [row[1] for row in rows if row[0] == f"`{name}`"][0]
-            self.assertEqual(set(manifest[name]), set(re.findall(r"`(\w+)`", fields)))
+            self.assertEqual({f"{name}.{field}" for field in manifest[name]},
+                             {field for field, _ in rows if field.startswith(name + ".")})
+        for field, kind in rows:
+            value = manifest
+            for part in field.split("."):
+                value = value[part]
+            self.assertTrue(TYPES[kind](value), (field, value))
+        with open(self.path("copy.db"), "rb") as file:
+            header = file.read(100)
+        self.assertEqual(manifest["source"]["change_counter"], int.from_bytes(header[24:28], "big"))
+        self.assertEqual(manifest["source"]["schema_cookie"], int.from_bytes(header[40:44], "big"))
+        self.assertEqual(manifest["copy"]["pages"], os.path.getsize(self.path("copy.db")) // PAGE)
         self.assertEqual(manifest["copy"]["sha256"], digest(self.path("copy.db")))
         self.assertEqual(manifest["source"]["inode"], os.stat(self.path("app.db")).st_ino)
         self.assertFalse(os.path.exists(self.path("copy.db.sha256")))

@@ -34,8 +34,9 @@ const Registry& registry() {
   return all;
 }
 
-// "checkpoint=passive", … An argument that is a choice is taken word by word; a step that can do
-// without one is also tried without.
+// "checkpoint=passive", … An argument that is a choice is taken word by word, and one that is a
+// page size is every other than that of the corpus that a page may have; a step that can do without
+// one is also tried without.
 std::vector<std::string> all_steps() {
   std::vector<std::string> specs;
   for (const StepEntry& entry : registry().steps()) {
@@ -50,6 +51,9 @@ std::vector<std::string> all_steps() {
     add(entry.name);
     std::istringstream choices(entry.argument);
     for (std::string choice; std::getline(choices, choice, '|');) add(entry.name + "=" + choice);
+    if (entry.argument == "PAGESIZE") {
+      for (const char* size : {"512", "8192", "65536"}) add(entry.name + '=' + size);
+    }
     EXPECT_GT(specs.size(), before) << "no way was found to make the step " << entry.name;
   }
   return specs;
@@ -218,6 +222,11 @@ INSTANTIATE_TEST_SUITE_P(Steps, EveryCheck, ::testing::ValuesIn(all_checks()), n
 
 // The duties are worth something only if somebody has them.
 TEST(Steps, OfEveryKindAreThere) {
+  for (const char* name : {"vacuum_into", "vacuum_into=512", "digest=file", "digest=report",
+                           "foreign_key_check", "quick_check", "integrity_check"}) {
+    const std::vector<std::string> all = all_steps();
+    EXPECT_NE(std::ranges::find(all, name), all.end()) << name << " is not tried";
+  }
   EXPECT_GE(all_checks().size(), 2U);
   EXPECT_GT(all_steps().size(), all_checks().size());
 }

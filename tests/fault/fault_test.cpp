@@ -18,6 +18,7 @@
 #include "kit/pattern.hpp"
 #include "kit/temporary_directory.hpp"
 #include "kit/writer_process.hpp"
+#include "sqlbk/checkpoint/builtin.hpp"
 #include "sqlbk/copy/builtin.hpp"
 #include "sqlbk/copy/copy_database.hpp"
 #include "sqlbk/core/error.hpp"
@@ -34,6 +35,7 @@ struct Case {
   const char* name;
   const char* strategy;
   Owner owner;
+  bool digest = false;  // published beside the copy
 };
 
 constexpr unsigned kMostCalls = 2000;  // of one kind in one copy; more is a loop without an end
@@ -61,17 +63,20 @@ class FaultTest : public ::testing::TestWithParam<Case> {
     copy();
     EXPECT_TRUE(kit::check_copy(destination_).good());
     good_copy_ = read_file(destination_);
+    if (GetParam().digest) good_digest_ = read_file(digest_path());
     remove_copy();
   }
 
   void copy() const {
     Registry registry;
     copy::register_builtin_strategies(registry);
+    checkpoint::register_builtin_steps(registry);
     CopyRequest request;
     request.source = source_;
     request.destination = destination_;
     request.strategy = GetParam().strategy;
     request.copy.copy_retry = 2;
+    if (GetParam().digest) request.steps = {"digest"};
     Pipeline pipeline = Pipeline::build(std::move(request), registry);
     Progress progress;
     const CancelToken cancel;
@@ -84,12 +89,45 @@ class FaultTest : public ::testing::TestWithParam<Case> {
   std::string what_is_wrong(bool succeeded) const {
     const auto names = names_in(directory_.file("to"));
     if (!succeeded && !names.empty()) return "left behind: " + names.front();
-    if (succeeded && names != std::vector<std::string>{"copy.db"}) return "more than the copy";
+    if (succeeded && names != published()) return "not what is to be published";
     if (succeeded && read_file(destination_) != good_copy_) return "not the copy";
+    if (succeeded && GetParam().digest && read_file(digest_path()) != good_digest_) {
+      return "not its digest";
+    }
     return seen() == before_ ? "" : "the source has changed";
   }
 
-  void remove_copy() const { std::filesystem::remove(destination_); }
+  void remove_copy() const {
+    std::filesystem::remove(destination_);
+    std::filesystem::remove(digest_path());
+  }
+
+  std::string digest_path() const { return destination_ + ".sha256"; }
+  std::vector<std::string> published() const {
+    std::vector<std::string> names{"copy.db"};
+    if (GetParam().digest) names.emplace_back("copy.db.sha256");
+    return names;
+  }
+
+  // "" if there is no copy, or the whole one with its digest. The digest gets its name first, so
+  // it may stand there alone until the next run takes it away.
+  std::string what_a_dead_run_did_wrong() const {
+    const bool has_digest = is_there(digest_path());
+    if (has_digest && read_file(digest_path()) != good_digest_) return "not its digest";
+    if (!is_there(destination_)) return "";
+    if (read_file(destination_) != good_copy_) return "not the copy";
+    return has_digest == GetParam().digest ? "" : "the copy without its digest";
+  }
+
+  // All at once, so that whoever is killed meanwhile does not leave half of it.
+  void take_away_all() const {
+    std::filesystem::rename(directory_.file("to"), directory_.file("gone"));
+    clear_what_was_taken_away();
+  }
+  void clear_what_was_taken_away() const {
+    std::filesystem::create_directories(directory_.file("to"));
+    std::filesystem::remove_all(directory_.file("gone"));
+  }
 
   // Bytes of main and -wal, and the names beside them.
   std::vector<std::string> seen() const {
@@ -106,6 +144,7 @@ class FaultTest : public ::testing::TestWithParam<Case> {
   std::optional<kit::WriterProcess> owner_;
   std::vector<std::string> before_;
   Buffer good_copy_;
+  Buffer good_digest_;
 };
 
 TEST_P(FaultTest, EveryCallFailsOnce) {
@@ -164,10 +203,8 @@ TEST_P(FaultTest, KilledAtEveryCall) {
       ASSERT_EQ(::waitpid(child, &status, 0), child);
       ASSERT_TRUE(WIFEXITED(status));
       const bool was_killed = WEXITSTATUS(status) == 137;
-      if (is_there(destination_)) {
-        ASSERT_EQ(read_file(destination_), good_copy_) << call << " number " << nth;
-        remove_copy();
-      }
+      ASSERT_EQ(what_a_dead_run_did_wrong(), "") << call << " number " << nth;
+      if (is_there(destination_)) remove_copy();
       // The next run takes away what the dead one has left.
       ASSERT_NO_THROW(copy()) << "after " << call << " number " << nth;
       ASSERT_EQ(what_is_wrong(true), "") << "after " << call << " number " << nth;
@@ -192,7 +229,7 @@ TEST_P(FaultTest, KilledAtRandomMoments) {
       try {
         while (true) {
           copy();
-          remove_copy();
+          take_away_all();
         }
       } catch (...) {
         ::_exit(1);
@@ -203,10 +240,9 @@ TEST_P(FaultTest, KilledAtRandomMoments) {
     int status = 0;
     ASSERT_EQ(::waitpid(child, &status, 0), child);
     ASSERT_TRUE(WIFSIGNALED(status)) << "the copying child ended by itself";
-    if (is_there(destination_)) {
-      ASSERT_EQ(read_file(destination_), good_copy_);
-      remove_copy();
-    }
+    clear_what_was_taken_away();
+    ASSERT_EQ(what_a_dead_run_did_wrong(), "");
+    if (is_there(destination_)) remove_copy();
     ASSERT_NO_THROW(copy());
     ASSERT_EQ(what_is_wrong(true), "");
     remove_copy();
@@ -216,7 +252,8 @@ TEST_P(FaultTest, KilledAtRandomMoments) {
 INSTANTIATE_TEST_SUITE_P(Copies, FaultTest,
                          ::testing::Values(Case{"auto_at_rest", "auto", Owner::none},
                                            Case{"snapshot_live", "snapshot+plain", Owner::idle},
-                                           Case{"online_live", "online", Owner::idle}),
+                                           Case{"online_live", "online", Owner::idle},
+                                           Case{"auto_with_digest", "auto", Owner::none, true}),
                          [](const auto& param) { return std::string(param.param.name); });
 
 }  // namespace

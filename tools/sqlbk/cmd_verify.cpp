@@ -51,7 +51,7 @@ po::options_description verify_options() {
      "only these (default: all)")
     ("quick", "PRAGMA quick_check: do not compare the indexes with their tables")
     ("jobs", po::value<std::string>()->value_name("N"),
-     "connections that check at the same time (default: 1)")
+     "threads that check (default: all cores; 1 for a database below 32 MiB)")
     ("against", po::value<std::string>()->value_name("SOURCE"),
      "whether the one DATABASE, a copy, holds what SOURCE holds")
     ("manifest", po::value<std::string>()->value_name("FILE"),
@@ -227,6 +227,7 @@ nlohmann::json as_json(const VerifyReport& report) {
           {"page_size_bytes", report.page_size_bytes},
           {"size_bytes", report.size_bytes},
           {"checks", checks},
+          {"against", to_string(report.against)},
           {"notes", report.notes},
           {"facts", facts},
           {"elapsed_ms", milliseconds(report.total_time)}};

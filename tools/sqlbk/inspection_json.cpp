@@ -4,7 +4,6 @@
 
 #include "json_output.hpp"
 #include "sqlbk/format/sqlite_version.hpp"
-#include "wal_text.hpp"
 
 namespace sqlbk::tool {
 namespace {

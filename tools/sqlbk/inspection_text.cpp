@@ -8,7 +8,6 @@
 
 #include "print.hpp"
 #include "sqlbk/format/sqlite_version.hpp"
-#include "wal_text.hpp"
 
 namespace sqlbk::tool {
 namespace {

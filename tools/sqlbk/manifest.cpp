@@ -55,7 +55,11 @@ nlohmann::json manifest_of(const Report& report) {
                       {"device", report.source_identity.device},
                       {"inode", report.source_identity.inode},
                       {"size_bytes", report.source_identity.size_bytes},
-                      {"wal_size_bytes", report.source_identity.wal_size_bytes}};
+                      {"wal_size_bytes", report.source_identity.wal_size_bytes},
+                      {"ctime_ns", report.source_identity.ctime_ns},
+                      {"wal_ctime_ns", report.source_identity.wal_ctime_ns},
+                      {"change_counter", report.change_counter},
+                      {"schema_cookie", report.schema_cookie}};
   object["copy"] = {
       {"path", report.destination},
       {"page_size_bytes", report.page_size_bytes},
@@ -102,6 +106,33 @@ class ScratchFile {
   std::string path_;
   UniqueFd fd_;
 };
+
+// Which state of the source was copied.
+checkpoint::SourcePosition position_in(const nlohmann::json& manifest) {
+  const nlohmann::json& source = manifest.at("source");
+  checkpoint::SourcePosition position;
+  position.files.device = source.at("device").get<std::uint64_t>();
+  position.files.inode = source.at("inode").get<std::uint64_t>();
+  position.files.size_bytes = source.at("size_bytes").get<std::uint64_t>();
+  position.files.wal_size_bytes = source.at("wal_size_bytes").get<std::uint64_t>();
+  position.files.ctime_ns = source.at("ctime_ns").get<std::int64_t>();
+  position.files.wal_ctime_ns = source.at("wal_ctime_ns").get<std::int64_t>();
+  position.change_counter = source.at("change_counter").get<std::uint32_t>();
+  position.verdict = manifest.at("verdict").get<std::string>();
+  const nlohmann::json& proof = manifest.at("proof");
+  const auto fact = [&proof](const char* name) {
+    return proof.contains(name) ? proof.at(name).get<std::string>() : std::string();
+  };
+  position.wal_salts = fact("wal_salts");
+  // Frames that only the wal-index vouched for, or of several generations, are no position.
+  const auto number = [&fact](const char* name) {
+    return std::strtoull(fact(name).c_str(), nullptr, 10);
+  };
+  if (fact("wal_resets").empty() && number("wal_index_mx_frame") <= number("wal_frames")) {
+    position.wal_frames = number("wal_frames");
+  }
+  return position;
+}
 
 [[noreturn]] void throw_no_manifest(const std::string& path, const std::string& why) {
   throw Error(Errc::usage, sqlbk::quoted(path) + " is not a manifest of sqlbk: " + why)
@@ -154,6 +185,7 @@ checkpoint::ExpectedCopy read_manifest(const std::string& path) {
     expected.page_size_bytes = copy.at("page_size_bytes").get<std::uint32_t>();
     expected.sha256 = copy.at("sha256").get<std::string>();
     expected.wal_sha256 = copy.at("wal_sha256").get<std::string>();
+    expected.source = position_in(object);
     return expected;
   } catch (const nlohmann::json::exception& error) {
     throw_no_manifest(path, error.what());

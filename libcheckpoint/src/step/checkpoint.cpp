@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include "image_connection.hpp"
+#include "page_checksums.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
 #include "steps.hpp"
@@ -31,6 +32,11 @@ class CheckpointStep final : public PostStep {
     if (!stat_path(image.wal_path())) {
       report.verdict = StepVerdict::skipped;
       report.findings.emplace_back("the copy has no WAL: it was folded in already");
+      return report;
+    }
+    if (may_have_page_checksums(header_of(image))) {
+      fold_with_checksums(image, context);
+      image.close_files();
       return report;
     }
     image.close_files();

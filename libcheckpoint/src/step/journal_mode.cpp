@@ -1,7 +1,9 @@
 #include <utility>
 
 #include "image_connection.hpp"
+#include "page_checksums.hpp"
 #include "sqlbk/core/error.hpp"
+#include "sqlbk/core/fold.hpp"
 #include "steps.hpp"
 
 namespace sqlbk::checkpoint {
@@ -17,6 +19,12 @@ class JournalModeStep final : public PostStep {
   }
 
   StepReport run(StagedImage& image, RunContext& context) override {
+    if (may_have_page_checksums(header_of(image))) {
+      fold_with_checksums(image, context);
+      set_header_mode(image.main_fd(), image.main_path(), mode_ == "wal");
+      image.close_files();
+      return done();
+    }
     image.close_files();
     sqlite::Connection connection = open_for_writing(image, context);
     const std::string now = connection.text("PRAGMA journal_mode=" + mode_);
@@ -27,10 +35,14 @@ class JournalModeStep final : public PostStep {
     }
     connection.close();
     remove_leftovers(image);
-    return {.name = name_, .verdict = StepVerdict::ok, .findings = {}, .elapsed = {}};
+    return done();
   }
 
  private:
+  StepReport done() const {
+    return {.name = name_, .verdict = StepVerdict::ok, .findings = {}, .elapsed = {}};
+  }
+
   std::string name_;
   std::string mode_;
 };

@@ -1,5 +1,4 @@
 // VACUUM INTO a second file of the staging directory, which then takes the place of the first.
-#include <array>
 #include <cerrno>
 #include <charconv>
 #include <fcntl.h>
@@ -10,19 +9,15 @@
 
 #include "check_result.hpp"
 #include "image_connection.hpp"
+#include "page_checksums.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/fold.hpp"
 #include "sqlbk/core/io.hpp"
 #include "sqlbk/core/sys.hpp"
-#include "sqlbk/format/db_header.hpp"
 #include "steps.hpp"
 
 namespace sqlbk::checkpoint {
 namespace {
-
-// Pages that reserve so many bytes may carry checksums of the cksumvfs extension, which VACUUM does
-// not make.
-constexpr std::uint8_t kCksumvfsReservedBytes = 8;
 
 void remove_if_there(const std::string& path) {
   if (sys().unlinkat(AT_FDCWD, path.c_str(), 0) != 0 && errno != ENOENT) {
@@ -46,12 +41,6 @@ class ScratchFile {
  private:
   std::string path_;
 };
-
-format::ParsedDbHeader read_header(int fd, const std::string& path) {
-  std::array<std::byte, format::kDbHeaderSizeBytes> bytes{};
-  const std::size_t got = read_up_to(fd, bytes, 0, path);
-  return format::parse_db_header(format::Bytes(bytes).first(got));
-}
 
 // Writes the pages one by one into main, with new checksums.
 void lay_over_main(const std::string& from, StagedImage& image, std::uint32_t page_size,
@@ -80,9 +69,9 @@ class VacuumIntoStep final : public PostStep {
 
   StepReport run(StagedImage& image, RunContext& context) override {
     context.tick();
-    const format::ParsedDbHeader before = read_header(image.main_fd(), image.main_path());
+    const format::ParsedDbHeader before = header_of(image);
     image.close_files();
-    const bool may_have_checksums = before && before->reserved_bytes == kCksumvfsReservedBytes;
+    const bool may_have_checksums = may_have_page_checksums(before);  // VACUUM makes none
     if (may_have_checksums && page_size_ != 0 && page_size_ != before->page_size_bytes) {
       throw Error(Errc::unsuitable, "unable to change the page size of " +
                                         quoted(image.main_path()) +

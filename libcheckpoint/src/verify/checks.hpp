@@ -25,9 +25,10 @@ void check_wal(const LiveFiles& files, const SourceFacts& facts, RunContext& con
 void check_journal(const LiveFiles& files, const SourceFacts& facts, VerifyReport& report,
                    StepReport& found);
 
-// SQLite's checkers, on up to `options.jobs` connections.
-void check_state_structure(const ReaderVfs& vfs, const VerifyOptions& options, RunContext& context,
-                           StepReport& found);
+// SQLite's checkers, on up to `options.jobs` connections through `vfs`, which serves `state`, and
+// who uses which page.
+void check_state_structure(const CheckedState& state, const ReaderVfs& vfs,
+                           const VerifyOptions& options, RunContext& context, StepReport& found);
 
 // The files against what was written down of them.
 void check_manifest(const LiveFiles& files, const SourceFacts& facts, const ExpectedCopy& expected,

@@ -1,7 +1,6 @@
 // Does one state hold what another holds? Equal pages are equal content; else schema and rows are
 // compared: pages differ also after a VACUUM, a change of the page size, or a checkpoint.
 #include <algorithm>
-#include <array>
 #include <iterator>
 #include <map>
 #include <utility>
@@ -16,11 +15,6 @@ namespace {
 
 constexpr std::size_t kBlockBytes = std::size_t{1} << 20U;
 constexpr std::size_t kVersionValidForOffset = 92;
-
-format::ParsedDbHeader header_of(const CheckedState& state) {
-  std::array<std::byte, format::kDbHeaderSizeBytes> bytes{};
-  return format::parse_db_header(format::Bytes(bytes).first(state.read(bytes, 0)));
-}
 
 // What of the first page says how the file is written, not what it holds.
 void blank_out_modes(std::span<std::byte> start) {
@@ -113,21 +107,6 @@ void compare_tables(const std::string& table, sqlite::Connection& here, sqlite::
                            std::to_string(ours.size()) + " are only in the copy");
 }
 
-// What the counters tell of the reason: a hint, not a proof (docs/cli.md).
-void add_reason(const CheckedState& state, const CheckedState& wanted, StepReport& found) {
-  const format::ParsedDbHeader ours = header_of(state);
-  const format::ParsedDbHeader theirs = header_of(wanted);
-  if (!ours || !theirs) return;
-  const std::string counters = std::to_string(ours->change_counter) + " here, " +
-                               std::to_string(theirs->change_counter) + " there";
-  found.findings.push_back(
-      ours->change_counter == theirs->change_counter
-          ? "the change counters are equal (" + counters +
-                "): either the copy was made without its WAL, or it was changed since"
-          : "the change counters differ (" + counters +
-                "): the source may have moved on since the copy was made");
-}
-
 }  // namespace
 
 void compare_states(const CheckedState& state, const CheckedState& wanted, RunContext& context,
@@ -151,7 +130,6 @@ void compare_states(const CheckedState& state, const CheckedState& wanted, RunCo
         ours == our_schema.end() || theirs == their_schema.end() || ours->second == theirs->second;
     if (in_both && comparable) compare_tables(table, here, there, context, found);
   }
-  if (!found.findings.empty()) add_reason(state, wanted, found);
 }
 
 }  // namespace sqlbk::checkpoint

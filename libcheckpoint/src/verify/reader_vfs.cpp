@@ -1,15 +1,20 @@
 #include "reader_vfs.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <span>
 
 #include <sqlite3.h>
 
 #include "sqlbk/core/error.hpp"
+#include "sqlbk/format/db_header.hpp"
+#include "verify/pages_seen.hpp"
+#include "verify/read_ahead.hpp"
 
 namespace sqlbk::checkpoint {
 namespace {
@@ -19,28 +24,41 @@ constexpr int kInstructionsBetweenLooks = 10000;
 // Enough for the inner pages of large indexes; for each connection.
 constexpr const char* kCacheSize = "PRAGMA cache_size=-32768";
 
+std::uint32_t page_size_of(const CheckedState& state) {
+  std::array<std::byte, format::kDbHeaderSizeBytes> bytes{};
+  const format::ParsedDbHeader header =
+      format::parse_db_header(format::Bytes(bytes).first(state.read(bytes, 0)));
+  return header ? header->page_size_bytes : 0;
+}
+
 struct Served {
   const CheckedState& state;
-  Progress& progress;
+  PagesSeen pages;
   sqlite3_vfs* system;
 };
 
 // What SQLite calls a file: the methods first, then ours.
 struct ReaderFile {
   sqlite3_file base;
-  const Served* served;
+  Served* served;
+  std::unique_ptr<ReadAhead> reader;
 };
 
-int close_file(sqlite3_file* /*file*/) {
+ReaderFile& reader_file(sqlite3_file* file) {
+  return *reinterpret_cast<ReaderFile*>(file);
+}
+
+int close_file(sqlite3_file* file) {
+  std::destroy_at(&reader_file(file));
   return SQLITE_OK;
 }
 
 int read_file(sqlite3_file* file, void* buffer, int size, sqlite3_int64 offset) {
-  const Served& served = *reinterpret_cast<ReaderFile*>(file)->served;
+  const ReaderFile& reader = reader_file(file);
   const std::span<std::byte> bytes(static_cast<std::byte*>(buffer), static_cast<std::size_t>(size));
   try {
-    const std::size_t got = served.state.read(bytes, static_cast<std::uint64_t>(offset));
-    served.progress.add(got);
+    const std::size_t got = reader.reader->read(bytes, static_cast<std::uint64_t>(offset));
+    reader.served->pages.add(static_cast<std::uint64_t>(offset), got);
     if (got == bytes.size()) return SQLITE_OK;
     // SQLite wants the rest filled with zeros (sqlite3_io_methods).
     std::ranges::fill(bytes.subspan(got), std::byte{0});
@@ -51,8 +69,7 @@ int read_file(sqlite3_file* file, void* buffer, int size, sqlite3_int64 offset) 
 }
 
 int size_of_file(sqlite3_file* file, sqlite3_int64* size) {
-  *size =
-      static_cast<sqlite3_int64>(reinterpret_cast<ReaderFile*>(file)->served->state.size_bytes());
+  *size = static_cast<sqlite3_int64>(reader_file(file).served->state.size_bytes());
   return SQLITE_OK;
 }
 
@@ -104,8 +121,14 @@ constexpr sqlite3_io_methods kMethods = make_methods();
 int open_file(sqlite3_vfs* vfs, const char* /*name*/, sqlite3_file* file, int flags, int* out) {
   file->pMethods = nullptr;
   if ((flags & SQLITE_OPEN_MAIN_DB) == 0) return SQLITE_CANTOPEN;
+  auto* const served = static_cast<Served*>(vfs->pAppData);
   auto* const reader = ::new (file) ReaderFile{};
-  reader->served = static_cast<const Served*>(vfs->pAppData);
+  reader->served = served;
+  try {
+    reader->reader = std::make_unique<ReadAhead>(served->state);
+  } catch (const std::bad_alloc&) {
+    return SQLITE_NOMEM;  // without methods it is not closed
+  }
   reader->base.pMethods = &kMethods;
   if (out != nullptr) *out = SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB;
   return SQLITE_OK;
@@ -155,7 +178,10 @@ std::string unique_name() {
 class ReaderVfs::Registered {
  public:
   Registered(const CheckedState& state, Progress& progress)
-      : served_{state, progress, sqlite3_vfs_find(nullptr)}, name_(unique_name()) {
+      : served_{state,
+                {state.size_bytes(), page_size_of(state), progress},
+                sqlite3_vfs_find(nullptr)},
+        name_(unique_name()) {
     if (served_.system == nullptr) throw Error(Errc::sqlite_error, "SQLite has no VFS");
     vfs_.iVersion = 1;
     vfs_.szOsFile = sizeof(ReaderFile);

@@ -16,7 +16,7 @@ namespace sqlbk::checkpoint {
 class ReaderVfs {
  public:
   // Registers itself with SQLite. REQUIRES: `state` and `progress` outlive it, and it outlives its
-  // connections. Bytes read are counted as progress.
+  // connections. Pages read are counted as progress.
   ReaderVfs(const CheckedState& state, Progress& progress);
   ReaderVfs(const ReaderVfs&) = delete;
   ReaderVfs& operator=(const ReaderVfs&) = delete;

@@ -1,6 +1,7 @@
 #include "verify/state_reader.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <fcntl.h>
 #include <utility>
@@ -36,6 +37,7 @@ void StateReader::read(const std::function<void(const CheckedState&)>& look,
       in_place_ = true;
       if (read_in_place(look)) return;
       in_place_ = false;
+      wal_prefix_.reset();
       forget();
     }
   }
@@ -64,6 +66,7 @@ bool StateReader::read_in_place(const std::function<void(const CheckedState&)>& 
   if (facts_.wal_header) {
     const WalScan scan =
         scan_wal(files_.fd_of(SourceFile::wal), files_.path_of(SourceFile::wal), context_);
+    if (scan.header) wal_prefix_ = scan.committed;
     if (scan.committed.frames != 0) {
       state.lay_over(files_.fd_of(SourceFile::wal), files_.path_of(SourceFile::wal), scan.committed,
                      context_);
@@ -71,6 +74,22 @@ bool StateReader::read_in_place(const std::function<void(const CheckedState&)>& 
   }
   look(state);
   return is_unchanged();
+}
+
+std::optional<CheckedState> StateReader::state_at(std::uint64_t frames, RunContext& context) const {
+  if (!wal_prefix_ || frames > wal_prefix_->frames) return std::nullopt;
+  CheckedState state(files_.fd_of(SourceFile::main), files_.main_path());
+  if (frames == 0) return state;
+  WalPrefix prefix = *wal_prefix_;
+  std::array<std::byte, format::kWalFrameHeaderSizeBytes> bytes{};
+  const std::uint64_t offset = format::wal_frame_offset(frames, prefix.header.page_size_bytes);
+  if (files_.read(SourceFile::wal, bytes, offset) < bytes.size()) return std::nullopt;
+  const format::WalFrameHeader last = format::parse_wal_frame_header(bytes);
+  if (!last.is_commit()) return std::nullopt;
+  prefix.frames = frames;
+  prefix.size_pages = last.commit_size_pages;
+  state.lay_over(files_.fd_of(SourceFile::wal), files_.path_of(SourceFile::wal), prefix, context);
+  return state;
 }
 
 bool StateReader::is_unchanged() {

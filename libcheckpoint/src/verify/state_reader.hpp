@@ -2,7 +2,9 @@
 // if nobody uses it, else as a copy. Private to libcheckpoint.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "sqlbk/checkpoint/verify.hpp"
@@ -22,6 +24,13 @@ class StateReader {
   const SourceFacts& facts() const noexcept { return facts_; }
   bool in_place() const noexcept { return in_place_; }
   const Report& copied() const noexcept { return copied_; }  // where it was not in place
+  // The committed part of the WAL, where the state was read in place and has one.
+  const std::optional<WalPrefix>& wal_prefix() const noexcept { return wal_prefix_; }
+
+  // While `look` runs on a state that is in_place(): what main and the first `frames` of the WAL
+  // make, if a commit ends there. Main must not have been checkpointed beyond: that is for the
+  // caller to see.
+  std::optional<CheckedState> state_at(std::uint64_t frames, RunContext& context) const;
 
   // Calls `look` with the state. Where somebody came by while it was read in place, what was seen
   // is worth nothing: `forget` is called, and then `look` again with a copy.
@@ -41,6 +50,7 @@ class StateReader {
   LiveFiles files_;
   SourceFacts facts_;
   bool in_place_ = false;
+  std::optional<WalPrefix> wal_prefix_;
   Report copied_;
 };
 

@@ -1,68 +1,59 @@
 // SQLite's own checkers on the state, on one connection or on several.
 //
-// On several: one runs quick_check, whose first part is that of integrity_check, on the whole file
-// (freelist, unused pages, pointer map, pages used twice, every tree: OP_IntegrityCk with all
-// roots); the others run integrity_check on one table after another, which does with each what
-// integrity_check does with all of them (sqlite3Pragma() in pragma.c loops over the tables and
-// leaves out those that were not named). Together they do everything that it does, and so the
-// result is never weaker.
+// On several: integrity_check of one table after another does with each what integrity_check does
+// with all of them (sqlite3Pragma() in pragma.c loops over the tables and leaves out those that
+// were not named), except for what concerns the whole file (the parts under !bPartial in
+// sqlite3BtreeIntegrityCheck() in btree.c). That is what PageOwners does. Together they find
+// everything that integrity_check finds; a test damages a database in every way to see that.
+//
+// PageOwners also looks where SQLite does not: the root 0 of a view or a virtual table that happens
+// to stand first in the list of roots makes it take a check of the whole file for a partial one.
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
+#include <sstream>
 #include <system_error>
 #include <thread>
 #include <utility>
 
 #include "check_result.hpp"
 #include "pragma_check.hpp"
+#include "sqlbk/format/db_header.hpp"
 #include "verify/checks.hpp"
-#include "verify/table_hash.hpp"
+#include "verify/page_owners.hpp"
 
 namespace sqlbk::checkpoint {
 namespace {
 
-// All tables, the largest first as far as that can be known without reading them. From the schema
-// as SQLite has parsed it, which is what integrity_check loops over.
-std::vector<std::string> all_tables(sqlite::Connection& connection) {
-  struct Table {
-    std::string name;
-    std::int64_t last_rowid = 0;
-  };
-  std::vector<Table> tables;
-  {
-    sqlite::Statement rows(
-        connection, "SELECT name FROM pragma_table_list WHERE schema='main' AND type<>'view'");
-    while (rows.step()) tables.push_back({rows.text(0), 0});
-  }
-  for (Table& table : tables) {
-    try {
-      table.last_rowid = connection.integer("SELECT max(rowid) FROM " + sql_name(table.name));
-    } catch (const Error&) {
-      // WITHOUT ROWID, or damaged: then in no particular order.
-    }
-  }
-  std::ranges::stable_sort(tables, std::ranges::greater(), &Table::last_rowid);
-  std::vector<std::string> names;
-  for (const Table& table : tables) names.push_back(table.name);
-  return names;
-}
+using Roots = std::vector<std::uint32_t>;
 
-std::string partial_check_of(const std::string& table) {
-  std::string argument;
-  for (const char c : table) argument += c == '\'' ? std::string("''") : std::string(1, c);
-  return "integrity_check('" + argument + "')";
-}
+// Below this one connection is done before others would have started.
+constexpr std::uint64_t kSmallBytes = std::uint64_t{32} << 20U;
+constexpr unsigned kMostJobs = 256;
+// What a page costs in integrity_check, by what it costs to walk over it. Only for the order.
+constexpr std::uint64_t kCostOfCheck = 12;
+
+struct Task {
+  std::uint64_t cost = 0;
+  std::function<void(sqlite::Connection&, StepReport&)> run;
+};
 
 // What several threads work off, and what they find.
 class ParallelCheck {
  public:
-  ParallelCheck(const ReaderVfs& vfs, const RunContext& context, std::vector<std::string> pragmas)
-      : vfs_(vfs), context_(context), pragmas_(std::move(pragmas)) {}
+  ParallelCheck(const ReaderVfs& vfs, const RunContext& context, std::vector<Task> tasks)
+      : vfs_(vfs), context_(context), tasks_(std::move(tasks)) {
+    // The largest first: the small ones fill up the time that is left at the end.
+    std::ranges::stable_sort(tasks_, std::ranges::greater(), &Task::cost);
+  }
 
   void run(unsigned jobs, StepReport& found) {
     std::vector<std::thread> threads;
-    const auto count = std::min<std::size_t>(jobs, pragmas_.size());
+    const auto count = std::min<std::size_t>(jobs, tasks_.size());
     try {
       for (std::size_t i = 1; i < count; ++i) threads.emplace_back([this] { work(); });
     } catch (const std::system_error&) {
@@ -77,8 +68,7 @@ class ParallelCheck {
   void work() noexcept {
     try {
       sqlite::Connection connection = vfs_.connect(context_);
-      for (std::size_t i = next_++; i < pragmas_.size(); i = next_++)
-        check(connection, pragmas_[i]);
+      for (std::size_t i = next_++; i < tasks_.size(); i = next_++) run_one(connection, tasks_[i]);
     } catch (const Error& error) {
       keep(error);
     } catch (const std::exception& error) {
@@ -86,11 +76,11 @@ class ParallelCheck {
     }
   }
 
-  void check(sqlite::Connection& connection, const std::string& pragma) {
+  void run_one(sqlite::Connection& connection, const Task& task) {
     StepReport part;
     std::optional<Error> failure;
     try {
-      check_structure(connection, pragma, part);
+      task.run(connection, part);
     } catch (const Error& error) {
       failure = error;
     }
@@ -104,7 +94,7 @@ class ParallelCheck {
     errors_.push_back(error);
   }
 
-  // A table's part repeats what the whole file's part has found of its trees.
+  // A table's part may repeat what another one has found.
   void report(StepReport& found) {
     for (const std::string& finding : findings_) {
       if (std::ranges::find(found.findings, finding) == found.findings.end()) {
@@ -121,28 +111,146 @@ class ParallelCheck {
 
   const ReaderVfs& vfs_;
   const RunContext& context_;
-  const std::vector<std::string> pragmas_;
+  std::vector<Task> tasks_;
   std::atomic<std::size_t> next_{0};
   std::mutex mutex_;
   std::vector<std::string> findings_;
   std::vector<Error> errors_;
 };
 
+class StructureCheck {
+ public:
+  StructureCheck(const CheckedState& state, const ReaderVfs& vfs, const VerifyOptions& options,
+                 RunContext& context)
+      : vfs_(vfs),
+        context_(context),
+        pragma_(options.quick ? "quick_check" : "integrity_check"),
+        connection_(vfs.connect(context)),
+        roots_(known_roots()) {
+    std::array<std::byte, format::kDbHeaderSizeBytes> bytes{};
+    const std::size_t got = state.read(bytes, 0);
+    const format::ParsedDbHeader header = format::parse_db_header(format::Bytes(bytes).first(got));
+    if (header && !roots_.empty()) owners_.emplace(state, *header, context);
+  }
+
+  void run(unsigned jobs, StepReport& found) {
+    try {
+      run_parts(jobs, found);
+    } catch (const Error&) {
+      // What was found outweighs what could not be checked.
+      if (owners_) {
+        const std::vector<std::string>& more = owners_->findings();
+        found.findings.insert(found.findings.end(), more.begin(), more.end());
+      }
+      throw;
+    }
+    if (!owners_) return;
+    owners_->finish(roots_);
+    if (owners_->findings().empty()) return;
+    // In SQLite's words, which can be looked up.
+    if (jobs >= 2) check_structure(connection_, pragma_, found);
+    if (found.findings.empty()) found.findings = owners_->findings();
+  }
+
+ private:
+  // The roots of all trees that SQLite would look at, in its own words; empty where it does not
+  // tell: then it is asked to check the whole file by itself.
+  Roots known_roots() {
+    Roots roots;
+    try {
+      sqlite::Statement program(connection_, "EXPLAIN PRAGMA " + pragma_);
+      while (program.step()) {
+        // Of the database 0, main: "[12,3,1]".
+        if (program.text(1) != "IntegrityCk" || program.integer(6) != 0) continue;
+        std::istringstream list(program.text(5));
+        char separator = 0;
+        for (std::uint32_t root = 0; list >> separator >> root;) {
+          if (root != 0) roots.push_back(root);
+        }
+        return separator == ']' ? roots : Roots();
+      }
+    } catch (const Error&) {
+      // The check itself will say what is wrong.
+    }
+    return {};
+  }
+
+  void run_parts(unsigned jobs, StepReport& found) {
+    if (jobs >= 2) {
+      ParallelCheck(vfs_, context_, tasks()).run(jobs, found);
+      return;
+    }
+    check_structure(connection_, pragma_, found);
+    if (!owners_) return;
+    owners_->walk_freelist();
+    for (const std::uint32_t root : roots_) owners_->walk(root);
+  }
+
+  std::vector<Task> tasks() {
+    std::vector<Task> tasks;
+    std::map<std::string, std::uint64_t> pages;  // of a table with its indexes
+    if (owners_) {
+      PageOwners& owners = *owners_;
+      tasks.push_back({0, [&owners](sqlite::Connection&, StepReport&) { owners.walk_freelist(); }});
+      for (const std::uint32_t root : roots_) {
+        tasks.push_back({owners.estimated_pages(root),
+                         [&owners, root](sqlite::Connection&, StepReport&) { owners.walk(root); }});
+      }
+      pages = pages_of_tables();
+    } else {
+      tasks.push_back(task_for(pragma_, UINT64_MAX));
+    }
+    // From the schema as SQLite has parsed it, which is what integrity_check loops over.
+    sqlite::Statement rows(
+        connection_, "SELECT name FROM pragma_table_list WHERE schema='main' AND type<>'view'");
+    while (rows.step()) {
+      const std::string name = rows.text(0);
+      tasks.push_back(task_for(check_of(name), kCostOfCheck * pages[name]));
+    }
+    return tasks;
+  }
+
+  std::map<std::string, std::uint64_t> pages_of_tables() {
+    std::map<std::string, std::uint64_t> pages;
+    sqlite::Statement rows(connection_,
+                           "SELECT tbl_name, rootpage FROM sqlite_schema WHERE rootpage>0");
+    while (rows.step()) {
+      pages[rows.text(0)] += owners_->estimated_pages(static_cast<std::uint32_t>(rows.integer(1)));
+    }
+    return pages;
+  }
+
+  static Task task_for(const std::string& pragma, std::uint64_t cost) {
+    return {cost, [pragma](sqlite::Connection& connection, StepReport& part) {
+              check_structure(connection, pragma, part);
+            }};
+  }
+
+  std::string check_of(const std::string& table) const {
+    std::string argument;
+    for (const char c : table) argument += c == '\'' ? std::string("''") : std::string(1, c);
+    return pragma_ + "('" + argument + "')";
+  }
+
+  const ReaderVfs& vfs_;
+  RunContext& context_;
+  const std::string pragma_;
+  sqlite::Connection connection_;
+  const Roots roots_;
+  std::optional<PageOwners> owners_;
+};
+
+unsigned jobs_for(const VerifyOptions& options, std::uint64_t size_bytes) {
+  if (options.jobs != 0) return options.jobs;
+  if (size_bytes < kSmallBytes) return 1;
+  return std::clamp(std::thread::hardware_concurrency(), 1U, kMostJobs);
+}
+
 }  // namespace
 
-void check_state_structure(const ReaderVfs& vfs, const VerifyOptions& options, RunContext& context,
-                           StepReport& found) {
-  sqlite::Connection connection = vfs.connect(context);
-  if (options.quick || options.jobs < 2) {
-    check_structure(connection, options.quick ? "quick_check" : "integrity_check", found);
-    return;
-  }
-  std::vector<std::string> pragmas{"quick_check"};
-  for (const std::string& table : all_tables(connection)) {
-    pragmas.push_back(partial_check_of(table));
-  }
-  connection.close();
-  ParallelCheck(vfs, context, std::move(pragmas)).run(options.jobs, found);
+void check_state_structure(const CheckedState& state, const ReaderVfs& vfs,
+                           const VerifyOptions& options, RunContext& context, StepReport& found) {
+  StructureCheck(state, vfs, options, context).run(jobs_for(options, state.size_bytes()), found);
 }
 
 }  // namespace sqlbk::checkpoint

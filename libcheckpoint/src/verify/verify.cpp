@@ -7,6 +7,7 @@
 #include "check_result.hpp"
 #include "pragma_check.hpp"
 #include "verify/checks.hpp"
+#include "verify/difference.hpp"
 #include "verify/state_reader.hpp"
 
 namespace sqlbk::checkpoint {
@@ -167,7 +168,7 @@ class Verification {
     const ReaderVfs vfs(state, context_.progress());
     run_check("structure", [&](StepReport& found) {
       context_.progress().begin(Phase::steps, state.size_bytes());
-      check_state_structure(vfs, options_, context_, found);
+      check_state_structure(state, vfs, options_, context_, found);
     });
     run_check("foreign_keys", [&](StepReport& found) {
       context_.progress().begin(Phase::steps, 0);
@@ -179,8 +180,22 @@ class Verification {
   void compare(const CheckedState& state, StepReport& found) {
     StateReader source(options_.against, options_.tempdir, stage_, context_);
     refuse_what_is_no_database(source.files(), source.facts());
-    source.read([&](const CheckedState& wanted) { compare_states(state, wanted, context_, found); },
-                [&] { found.findings.clear(); });
+    const std::vector<std::string> notes = report_.notes;
+    source.read(
+        [&](const CheckedState& wanted) {
+          compare_states(state, wanted, context_, found);
+          report_.against = Difference::none;
+          if (found.findings.empty()) return;
+          const ComparedCopy copy{state, reader_.files(),
+                                  options_.expected ? &*options_.expected : nullptr};
+          report_.against =
+              explain_difference(copy, source, wanted, context_, found, report_.notes);
+        },
+        [&] {
+          found.findings.clear();
+          report_.notes = notes;
+          report_.against = Difference::not_asked;
+        });
   }
 
   void add_notes_of_the_copy() {

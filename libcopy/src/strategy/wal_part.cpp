@@ -1,19 +1,12 @@
 #include "wal_part.hpp"
 
 #include <array>
-#include <cstdio>
 
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
 #include "sqlbk/format/db_header.hpp"
 
 namespace sqlbk::copy {
-
-std::string to_string(const format::WalSalt& salt) {
-  std::array<char, 20> text{};
-  static_cast<void>(std::snprintf(text.data(), text.size(), "%08x-%08x", salt.salt1, salt.salt2));
-  return text.data();
-}
 
 std::string writer_version(int main_fd, const std::string& path) {
   std::array<std::byte, format::kDbHeaderSizeBytes> bytes{};

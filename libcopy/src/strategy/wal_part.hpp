@@ -14,9 +14,6 @@ namespace sqlbk::copy {
 // What the wal-index said of the WAL, while a connection was attached.
 using LiveIndex = std::optional<format::WalIndexHeader>;
 
-// Salts as eight hexadecimal digits each, for reports.
-std::string to_string(const format::WalSalt& salt);
-
 // " (last changed by SQLite 3.40.1)", by the header of a main file; "" where it does not say.
 std::string writer_version(int main_fd, const std::string& path);
 

@@ -1,6 +1,8 @@
 #include "sqlbk/format/wal.hpp"
 
+#include <array>
 #include <bit>
+#include <cstdio>
 
 namespace sqlbk::format {
 namespace {
@@ -21,6 +23,12 @@ WalChecksum sum_words(WalChecksum sum, Bytes bytes) noexcept {
 }
 
 }  // namespace
+
+std::string to_string(const WalSalt& salt) {
+  std::array<char, 20> text{};
+  static_cast<void>(std::snprintf(text.data(), text.size(), "%08x-%08x", salt.salt1, salt.salt2));
+  return text.data();
+}
 
 WalChecksum wal_checksum(WalChecksum seed, Bytes bytes, bool big_endian) noexcept {
   constexpr bool kNativeIsBig = std::endian::native == std::endian::big;

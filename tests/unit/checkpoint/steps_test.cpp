@@ -3,6 +3,7 @@
 #include <string>
 
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
 #include "kit/temporary_directory.hpp"
 #include "sqlbk/checkpoint/builtin.hpp"
@@ -10,6 +11,7 @@
 #include "sqlbk/core/registry.hpp"
 #include "sqlbk/core/sqlite.hpp"
 #include "support/files.hpp"
+#include "support/slow_cksumvfs.hpp"
 #include "support/test_context.hpp"
 
 namespace sqlbk::checkpoint {
@@ -123,6 +125,66 @@ TEST_F(StepsTest, JournalModeRefusesWhatAFileCannotKeep) {
   for (const char* spec : {"journal_mode", "journal_mode=memory", "journal_mode=WAL"}) {
     EXPECT_THROW(static_cast<void>(registry_.step(spec)), Error) << spec;
   }
+}
+
+// Pages with the checksums of the cksumvfs extension, of which the SQLite that is used here knows
+// nothing.
+class PageChecksumTest : public StepsTest {
+ protected:
+  static constexpr std::size_t kPageSize = 1024;
+
+  void make(bool with_wal) {
+    const std::string path = directory_.file("sealed.db");
+    sqlite::Connection connection(path, sqlite::OpenMode::create);
+    int reserved = 8;
+    ASSERT_EQ(
+        sqlite3_file_control(connection.handle(), "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved),
+        SQLITE_OK);
+    connection.execute("PRAGMA page_size=1024; PRAGMA journal_mode=wal");
+    connection.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, x)");
+    connection.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<100)"
+        " INSERT INTO t SELECT i, randomblob(100) FROM n");
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)");
+    if (with_wal) connection.execute("UPDATE t SET x=randomblob(100) WHERE id%7=0");
+    auto main = read_file(path);
+    test::seal_slowly(main, kPageSize);
+    write_file(image_.main_path(), main);
+    if (with_wal) std::filesystem::copy_file(path + "-wal", image_.wal_path());
+  }
+  bool all_are_right() const {
+    auto main = read_file(image_.main_path());
+    const auto before = main;
+    test::seal_slowly(main, kPageSize);
+    return main == before;
+  }
+  int mode() const { return std::to_integer<int>(read_file(image_.main_path())[18]); }
+};
+
+TEST_F(PageChecksumTest, JournalModeKeepsThemRight) {
+  for (const bool with_wal : {false, true}) {
+    for (const std::string mode : {"delete", "wal"}) {
+      image_.discard();
+      std::filesystem::remove(directory_.file("sealed.db"));
+      make(with_wal);
+      ASSERT_TRUE(all_are_right());
+      EXPECT_EQ(run("journal_mode=" + mode).verdict, StepVerdict::ok);
+      EXPECT_TRUE(all_are_right()) << mode << with_wal;
+      EXPECT_EQ(this->mode(), mode == "wal" ? 2 : 1);
+      EXPECT_EQ(names(), Names{"copy.db"});
+      EXPECT_EQ(rows(), 100);
+      EXPECT_EQ(run("integrity_check").verdict, StepVerdict::ok);
+    }
+  }
+}
+
+TEST_F(PageChecksumTest, CheckpointKeepsThemRight) {
+  make(true);
+  EXPECT_EQ(run("checkpoint").verdict, StepVerdict::ok);
+  EXPECT_TRUE(all_are_right());
+  EXPECT_EQ(names(), Names{"copy.db"});
+  EXPECT_EQ(rows(), 100);
+  EXPECT_EQ(run("integrity_check").verdict, StepVerdict::ok);
 }
 
 class CheckTest : public StepsTest, public ::testing::WithParamInterface<const char*> {};

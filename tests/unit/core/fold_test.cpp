@@ -22,6 +22,7 @@
 #include "files.hpp"
 #include "kit/temporary_directory.hpp"
 #include "kit/zero_salt.hpp"
+#include "slow_cksumvfs.hpp"
 #include "sqlbk/core/host_thread.hpp"
 #include "sqlbk/core/io.hpp"
 #include "sqlbk/core/sqlite.hpp"
@@ -918,31 +919,6 @@ TEST_F(FoldTest, HeaderModeOfWhatIsNoDatabaseIsLeftAlone) {
 
 // ---- Page checksums of cksumvfs.
 
-// cksumvfs.html, "Checksum Algorithm": written from there, slowly, and not from libcore's.
-std::array<std::byte, 8> slow_cksumvfs(std::span<const std::byte> page) {
-  std::uint64_t sums[2] = {0, 0};
-  for (std::size_t at = 0; at < page.size() - 8; at += 4) {
-    std::uint64_t word = 0;
-    for (std::size_t i = 4; i-- > 0;) {
-      word = word * 256 + std::to_integer<std::uint64_t>(page[at + i]);
-    }
-    const std::size_t which = at / 4 % 2;
-    sums[which] = (sums[which] + word + sums[1 - which]) % 0x100000000;
-  }
-  std::array<std::byte, 8> bytes{};
-  for (std::size_t i = 0; i < 8; ++i) {
-    bytes[i] = static_cast<std::byte>(sums[i / 4] >> (8 * (i % 4)) & 0xffU);
-  }
-  return bytes;
-}
-
-void seal_slowly(Buffer& main, std::uint32_t page_size) {
-  for (std::size_t at = 0; at < main.size(); at += page_size) {
-    const auto page = std::span(main).subspan(at, page_size);
-    std::ranges::copy(slow_cksumvfs(page), page.last(8).begin());
-  }
-}
-
 class CksumvfsTest : public FoldTest, public testing::WithParamInterface<std::uint32_t> {
  protected:
   // A checkpointed main file with 8 reserved bytes a page, and a WAL with later transactions.
@@ -980,9 +956,9 @@ class CksumvfsTest : public FoldTest, public testing::WithParamInterface<std::ui
 
 TEST_P(CksumvfsTest, FoldedPagesAreSealed) {
   Files files = made_by_sqlite();
-  seal_slowly(files.main, GetParam());
+  test::seal_slowly(files.main, GetParam());
   Buffer expected = Oracle().by_sqlite(files).main;
-  seal_slowly(expected, GetParam());
+  test::seal_slowly(expected, GetParam());
   EXPECT_TRUE(folded(files) == expected);
 }
 
@@ -994,7 +970,7 @@ TEST_P(CksumvfsTest, EightReservedBytesAloneAreNotChecksums) {
 // A page that was being checkpointed while it was copied is torn until the WAL lies over it.
 TEST_P(CksumvfsTest, OneSoundPageAmongTornOnesIsEnough) {
   Files files = made_by_sqlite();
-  seal_slowly(files.main, GetParam());
+  test::seal_slowly(files.main, GetParam());
   const std::size_t pages = files.main.size() / GetParam();
   for (std::size_t page = 0; page < pages; ++page) {
     if (page != 1) files.main[page * GetParam() + GetParam() - 1] ^= std::byte{1};
@@ -1006,7 +982,7 @@ TEST_P(CksumvfsTest, OneSoundPageAmongTornOnesIsEnough) {
 TEST_P(CksumvfsTest, ZeroPagesProveNothing) {
   Buffer main = made_by_sqlite().main;
   std::fill(main.begin() + GetParam(), main.end(), std::byte{0});
-  ASSERT_TRUE(std::ranges::equal(slow_cksumvfs(std::span(main).last(GetParam())),
+  ASSERT_TRUE(std::ranges::equal(test::slow_cksumvfs(std::span(main).last(GetParam())),
                                  std::array<std::byte, 8>{}));
   const UniqueFd fd = main_with(main);
   EXPECT_FALSE(CksumvfsPages(fd.get(), main_path(), GetParam()).in_use());
@@ -1014,11 +990,11 @@ TEST_P(CksumvfsTest, ZeroPagesProveNothing) {
 
 TEST_P(CksumvfsTest, HeaderModeIsSealed) {
   Buffer main = made_by_sqlite().main;
-  seal_slowly(main, GetParam());
+  test::seal_slowly(main, GetParam());
   const UniqueFd fd = main_with(main);
   set_header_mode(fd.get(), main_path(), false);
   main[18] = main[19] = std::byte{1};
-  seal_slowly(main, GetParam());
+  test::seal_slowly(main, GetParam());
   EXPECT_TRUE(read_file(main_path()) == main);
 }
 
@@ -1026,7 +1002,7 @@ TEST_P(CksumvfsTest, OtherReservedSizesAreNotChecksums) {
   for (const unsigned reserved : {0U, 7U, 9U}) {
     Buffer main = empty_schema_page(directory_, GetParam());
     main[20] = static_cast<std::byte>(reserved);
-    seal_slowly(main, GetParam());
+    test::seal_slowly(main, GetParam());
     const UniqueFd fd = main_with(main);
     EXPECT_FALSE(CksumvfsPages(fd.get(), main_path(), GetParam()).in_use()) << reserved;
   }

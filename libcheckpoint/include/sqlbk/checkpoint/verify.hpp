@@ -27,6 +27,16 @@ struct CheckInfo {
 };
 std::span<const CheckInfo> verify_checks() noexcept;
 
+// Which state of its source a copy holds, as far as that was written down.
+struct SourcePosition {
+  SourceIdentity files;
+  std::uint32_t change_counter = 0;
+  std::string wal_salts;  // the generation of the WAL; "": none
+  // Of that generation, up to the last commit that was copied; nullopt: not known.
+  std::optional<std::uint64_t> wal_frames;
+  std::string verdict;  // how the copy was known to be one committed state
+};
+
 // What is written down of a copy when it is made.
 struct ExpectedCopy {
   std::uint64_t size_bytes = 0;
@@ -34,12 +44,24 @@ struct ExpectedCopy {
   std::uint32_t page_size_bytes = 0;  // 0: not known
   std::string sha256;                 // hexadecimal; "": not known
   std::string wal_sha256;
+  std::optional<SourcePosition> source;
 };
+
+// Why a copy does not hold what its source holds.
+enum class Difference {
+  not_asked,
+  none,         // it does
+  moved_on,     // the source was written to since; the copy holds what it held then
+  lost,         // the source is as it was, so that the copy has lost something, or was changed
+  cannot_tell,  // one of these, or both
+};
+std::string_view to_string(Difference difference) noexcept;  // "moved_on", as in --json
 
 struct VerifyOptions {
   std::vector<std::string> checks;       // names from verify_checks(); empty: all of them
   bool quick = false;                    // PRAGMA quick_check instead of integrity_check
-  unsigned jobs = 1;                     // connections that check at the same time
+  unsigned jobs = 0;                     // threads that check; 0: one, or for a large database all
+                                         // cores
   std::string tempdir;                   // where a copy is made if one is needed
   std::string against;                   // the database that should hold the same; "": none
   std::optional<ExpectedCopy> expected;  // what the database should look like
@@ -51,6 +73,7 @@ struct VerifyReport {
   // `error` says why where it was not a single check.
   StepVerdict verdict = StepVerdict::could_not_check;
   std::vector<StepReport> checks;
+  Difference against = Difference::not_asked;
   std::vector<std::string> notes;  // what is worth knowing, but no damage
   // Facts by name: frames of the WAL and the like.
   std::vector<std::pair<std::string, std::string>> facts;

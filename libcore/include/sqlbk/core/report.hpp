@@ -40,6 +40,10 @@ struct SourceIdentity {
   std::uint64_t inode = 0;
   std::uint64_t size_bytes = 0;
   std::uint64_t wal_size_bytes = 0;
+  // When they were last changed, since the epoch. 0: so shortly before that a later change may have
+  // the same time; or there is no -wal.
+  std::int64_t ctime_ns = 0;
+  std::int64_t wal_ctime_ns = 0;
 };
 
 struct Report {
@@ -54,6 +58,9 @@ struct Report {
   std::vector<std::string> decisions;  // what was chosen and why, in order
   // The proof's facts, name and value: salts, frames, rounds.
   std::vector<std::pair<std::string, std::string>> facts;
+  // Of the header of the state that was copied; 0 where it is empty or encrypted.
+  std::uint32_t change_counter = 0;
+  std::uint32_t schema_cookie = 0;
   unsigned attempts = 0;
   std::uint32_t page_size_bytes = 0;
   std::uint64_t size_bytes = 0;      // of the published main file

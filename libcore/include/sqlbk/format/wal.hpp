@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "sqlbk/format/bytes.hpp"
@@ -24,6 +25,8 @@ struct WalSalt {
   friend bool operator==(const WalSalt&, const WalSalt&) = default;
   bool is_zero() const noexcept { return salt1 == 0 && salt2 == 0; }
 };
+// Eight hexadecimal digits each, as in reports: "0123abcd-4567ef01".
+std::string to_string(const WalSalt& salt);
 
 struct WalChecksum {
   std::uint32_t s0 = 0;
