@@ -9,6 +9,7 @@
 
 #include "bench/bench.hpp"
 #include "bench/json.hpp"
+#include "bench/page.hpp"
 #include "bench/table.hpp"
 #include "command.hpp"
 #include "common_options.hpp"
@@ -16,6 +17,7 @@
 #include "print.hpp"
 #include "signals.hpp"
 #include "sqlbk/core/error.hpp"
+#include "text_file.hpp"
 
 namespace sqlbk::tool {
 namespace {
@@ -23,6 +25,7 @@ namespace {
 namespace po = boost::program_options;
 using namespace std::chrono_literals;
 
+constexpr const char* kPage = "the page";
 constexpr std::uint32_t kMostMiB = 1U << 24U;  // 16 TiB
 
 po::options_description bench_options() {
@@ -57,6 +60,7 @@ po::options_description bench_options() {
      "between two transactions, in microseconds or with a unit (default: by the load)")
     ("directory", text("DIR"), "where to work (default: $TMPDIR)")
     ("seed", text("N"), "of everything random (default: 1)")
+    ("html", text("FILE"), "the results as one page to look at, to print and to pass on")
     ("json", "the results as one JSON object on standard output, errors included");
   // clang-format on
   return options;
@@ -246,7 +250,9 @@ nlohmann::json result_json(const bench::Results& results, int exit_code, nlohman
   return object;
 }
 
-int run_command(const bench::Options& options, const Registry& registry, bool json) {
+int run_command(const bench::Options& options, const Registry& registry, const std::string& html,
+                bool json) {
+  if (!html.empty()) check_text_file(kPage, html, Existing::replace);
   static CancelToken cancel;
   cancel_on_signals(cancel);
   const bench::Results results = bench::run_benchmark(options, registry, cancel);
@@ -254,6 +260,7 @@ int run_command(const bench::Options& options, const Registry& registry, bool js
   const Error damage =
       Error(Errc::damaged, "copies by sqlbk were torn, stale or unreadable: " + broken)
           .with_hint("this is a fault of sqlbk; please report it with what was printed");
+  if (!html.empty()) write_text_file(kPage, html, bench::render_page(results), Existing::replace);
   const int exit_code = broken.empty() ? 0 : errc_info(damage.code()).exit_code;
   if (json) {
     print_json(std::cout, result_json(results, exit_code,
@@ -275,7 +282,8 @@ int run_bench(const std::vector<std::string>& arguments, const Registry& registr
       print_help(std::cout);
       return 0;
     }
-    return run_command(interpret(given, arguments), registry, json);
+    const std::string html = given.count("html") != 0 ? given["html"].as<std::string>() : "";
+    return run_command(interpret(given, arguments), registry, html, json);
   } catch (const Error& error) {
     if (json) {
       print_json(std::cout, result_json({}, errc_info(error.code()).exit_code, to_json(error)));

@@ -23,7 +23,8 @@ constexpr std::array kCommands{
     Command{"inspect", "what a database is, who holds it, and what a copy of it would do",
             run_inspect},
     Command{"list", "the copy strategies and post-steps that there are", run_list},
-    Command{"bench", "measure copies by sqlbk beside those by other tools, and check them", run_bench},
+    Command{"bench", "measure copies by sqlbk beside those by other tools, and check them",
+            run_bench},
     Command{"demo", "copy a small database while it is written, and show what happens", run_demo},
 };
 

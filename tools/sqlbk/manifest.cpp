@@ -1,15 +1,10 @@
 #include "manifest.hpp"
 
 #include <array>
-#include <cerrno>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <fcntl.h>
-#include <filesystem>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
@@ -17,23 +12,17 @@
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
 #include "sqlbk/core/sqlite.hpp"
-#include "sqlbk/core/sys.hpp"
+#include "text_file.hpp"
 
 namespace sqlbk::tool {
 namespace {
 
+constexpr const char* kWhat = "the manifest";
 constexpr int kSchema = 1;
 constexpr std::uint64_t kMostBytes = 16U << 20U;
 
-std::string parent_of(const std::string& path) {
-  const std::string parent = std::filesystem::path(path).parent_path().string();
-  return parent.empty() ? "." : parent;
-}
-
-Error exists_error(const std::string& path) {
-  return Error(Errc::destination_exists,
-               "unable to write the manifest " + sqlbk::quoted(path) + ": it exists already")
-      .with_path(path);
+Existing existing(bool force) {
+  return force ? Existing::replace : Existing::refuse;
 }
 
 std::string now_in_utc() {
@@ -75,38 +64,6 @@ nlohmann::json manifest_of(const Report& report) {
   return object;
 }
 
-// A file with a name of its own beside `path`, removed unless it was renamed.
-class ScratchFile {
- public:
-  explicit ScratchFile(const std::string& path) : path_(path + ".XXXXXX") {
-    fd_ = UniqueFd(::mkostemp(path_.data(), O_CLOEXEC));
-    if (!fd_) throw system_error("write the manifest", path, errno);
-  }
-  ScratchFile(const ScratchFile&) = delete;
-  ScratchFile& operator=(const ScratchFile&) = delete;
-  ~ScratchFile() { static_cast<void>(sys().unlinkat(AT_FDCWD, path_.c_str(), 0)); }
-
-  void fill(const std::string& text) {
-    write_all(fd_.get(), std::as_bytes(std::span(text)), 0, path_);
-    const mode_t mask = ::umask(0);
-    static_cast<void>(::umask(mask));
-    if (sys().fchmod(fd_.get(), 0666U & ~mask) != 0) {
-      throw system_error("set the permissions of", path_, errno);
-    }
-    sync_file(fd_.get(), path_);
-    close_checked(fd_, path_);
-  }
-  void rename_to(const std::string& path, unsigned flags) {
-    if (sys().renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, path.c_str(), flags) == 0) return;
-    if (errno == EEXIST) throw exists_error(path);
-    throw system_error("write the manifest", path, errno);
-  }
-
- private:
-  std::string path_;
-  UniqueFd fd_;
-};
-
 // Which state of the source was copied.
 checkpoint::SourcePosition position_in(const nlohmann::json& manifest) {
   const nlohmann::json& source = manifest.at("source");
@@ -143,27 +100,17 @@ checkpoint::SourcePosition position_in(const nlohmann::json& manifest) {
 }  // namespace
 
 void check_manifest_path(const std::string& path, bool force) {
-  const std::optional<FileStat> there = stat_path(path);
-  if (there && (!force || !there->is_regular())) throw exists_error(path);
-  const std::optional<FileStat> directory = stat_path(parent_of(path));
-  if (directory && directory->is_directory() && ::access(parent_of(path).c_str(), W_OK) == 0)
-    return;
-  throw Error(Errc::destination_unusable, "unable to write the manifest " + sqlbk::quoted(path) +
-                                              ": there is no directory for it that can be written")
-      .with_path(path);
+  check_text_file(kWhat, path, existing(force));
 }
 
 void write_manifest(const std::string& path, const Report& report, bool force) {
   const std::optional<FileStat> there = stat_path(path);
   const std::optional<FileStat> copy = stat_path(report.destination);
-  if (there && copy && there->same_file(*copy)) throw exists_error(path);
-  ScratchFile file(path);
-  file.fill(manifest_of(report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) +
-            '\n');
-  file.rename_to(path, force ? 0U : RENAME_NOREPLACE);
-  const UniqueFd directory =
-      open_at(AT_FDCWD, parent_of(path), O_RDONLY | O_DIRECTORY, 0, parent_of(path));
-  sync_file(directory.get(), parent_of(path));
+  if (there && copy && there->same_file(*copy)) check_text_file(kWhat, path, Existing::refuse);
+  write_text_file(
+      kWhat, path,
+      manifest_of(report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + '\n',
+      existing(force));
 }
 
 checkpoint::ExpectedCopy read_manifest(const std::string& path) {

@@ -235,7 +235,9 @@ Results hostile() {
   for (LoadResult& load : results.loads) {
     load.name = text + std::string(120, 'x');
     for (LiveTiming& timing : load.timings) timing.first_bad = timing.first_refusal = text;
+    load.timings.front().source_damaged = true;
   }
+  results.notes = {text, text};
   return results;
 }
 

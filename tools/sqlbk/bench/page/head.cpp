@@ -113,6 +113,12 @@ void write_missing(Markup& markup, const std::vector<Tool>& tools) {
   markup.text(".");
 }
 
+void write_notes(Markup& markup, const std::vector<std::string>& notes) {
+  for (const std::string& note : notes) {
+    markup.element("p", {{"class", "note"}}, "Note: " + note + ".");
+  }
+}
+
 }  // namespace
 
 void write_head(Markup& markup, const Results& results) {
@@ -127,6 +133,7 @@ void write_head(Markup& markup, const Results& results) {
   write_facts(markup, results);
   write_method(markup);
   write_missing(markup, results.tools);
+  write_notes(markup, results.notes);
   write_summary(markup, results);
 }
 

@@ -9,6 +9,9 @@
 namespace sqlbk::tool::bench::page {
 namespace {
 
+constexpr const char* kSourceDamaged =
+    "the writers damaged their own database, by a bug of SQLite, again and again";
+
 Cell count_cell(unsigned count, bool is_bad = false) {
   return {std::to_string(count), is_bad && count != 0, false};
 }
@@ -30,7 +33,7 @@ std::string load_caption(const std::string& what, const LoadResult& load) {
 struct Remark {
   const std::string& tool;
   const char* what;
-  const std::string& words;
+  std::string words;
 };
 
 void write_remarks(Markup& markup, const std::vector<Remark>& remarks) {
@@ -127,6 +130,7 @@ void load_tables(Markup& markup, const std::vector<Tool>& tools, const LoadResul
     if (!timing.first_refusal.empty()) {
       remarks.push_back({name, "first refusal", timing.first_refusal});
     }
+    if (timing.source_damaged) remarks.push_back({name, "not to be judged", kSourceDamaged});
   }
   write_remarks(markup, remarks);
   writers_table(markup, tools, load);

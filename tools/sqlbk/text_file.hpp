@@ -1,0 +1,23 @@
+// A text file that a command writes beside its main result: it stands there whole or not at all.
+// Thread-safety: any thread; the process's umask is read. Failure: Error, with the path.
+#pragma once
+
+#include <string>
+
+namespace sqlbk::tool {
+
+enum class Existing {
+  refuse,
+  replace,  // if it is a regular file
+};
+
+// Throws, before any work is done, what would be in the way: destination_exists where the file is
+// there (and is not to be replaced), destination_unusable where it has no directory that can be
+// written. `what`: "the manifest".
+void check_text_file(const std::string& what, const std::string& path, Existing existing);
+
+// Synced, and so is its directory.
+void write_text_file(const std::string& what, const std::string& path, const std::string& text,
+                     Existing existing);
+
+}  // namespace sqlbk::tool
