@@ -105,7 +105,7 @@ std::string first_line(const std::string& text) {
 std::string ChildResult::explain() const {
   if (end == ChildEnd::timed_out) return "stopped at the deadline";
   if (end == ChildEnd::not_started) return std::strerror(code);
-  const std::string said = first_line(errors.empty() ? output : errors);
+  std::string said = first_line(errors.empty() ? output : errors);
   if (!said.empty()) return said;
   return (end == ChildEnd::killed ? "killed by signal " : "exit status ") + std::to_string(code);
 }

@@ -280,6 +280,7 @@ class Bench(CliTest):
                 ("'x'", ("--seed", "x")),
                 ("'fast'", ("--strategies", "auto,fast")),
                 ("'rsync'", ("--peers", "rsync")),
+                ("nothing", ("--strategies", "none", "--peers", "none")),
                 ("--size", ("--size", "1M", "app.db"))):
             with self.subTest(arguments):
                 self.refused_bench(2, "usage", mentioned, *arguments)

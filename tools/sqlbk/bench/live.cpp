@@ -204,7 +204,7 @@ class LiveMeasurement {
 
  private:
   std::string make_source(const kit::TemporaryDirectory& directory, const kit::Load& load) const {
-    const std::string source = directory.file("source.db");
+    std::string source = directory.file("source.db");
     if (!template_.empty()) {
       std::filesystem::copy_file(template_, source);
       return source;

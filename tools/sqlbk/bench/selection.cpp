@@ -98,7 +98,12 @@ void check_selection(const Options& options, const Registry& registry) {
   for (const std::string& name : strategy_names(options, registry)) {
     static_cast<void>(registry.strategy(name));
   }
-  if (!options.peers || is_word(*options.peers, "all") || is_word(*options.peers, "none")) return;
+  if (!options.peers || is_word(*options.peers, "all")) return;
+  if (is_word(*options.peers, "none")) {
+    if (!strategy_names(options, registry).empty()) return;
+    throw Error(Errc::usage, "with --strategies none and --peers none there is nothing to measure")
+        .with_hint("leave out one of them");
+  }
   for (const std::string& name : *options.peers) {
     std::string known;
     bool found = false;
