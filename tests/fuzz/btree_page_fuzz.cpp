@@ -39,10 +39,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // A page of the right size, which a fuzzer seldom makes.
   std::vector<std::byte> whole(page.begin(), page.end());
   whole.resize(512);
-  for (const std::uint8_t kind : {2, 5, 10, 13}) {
-    whole[0] = std::byte{kind};
+  for (const int kind : {2, 5, 10, 13}) {
+    whole[0] = static_cast<std::byte>(kind);
     check(whole, {512, reserved}, false);
-    whole[100] = std::byte{kind};
+    whole[100] = static_cast<std::byte>(kind);
     check(whole, {512, reserved}, true);
   }
   return 0;
