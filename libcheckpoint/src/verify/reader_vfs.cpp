@@ -21,8 +21,10 @@ namespace {
 
 constexpr int kInstructionsBetweenLooks = 10000;
 
-// Enough for the inner pages of large indexes; for each connection.
-constexpr const char* kCacheSize = "PRAGMA cache_size=-32768";
+// What a processor's own cache holds; and enough for the inner pages of large indexes. In KiB, for
+// each connection.
+constexpr const char* kSmallCache = "PRAGMA cache_size=-2048";
+constexpr const char* kLargeCache = "PRAGMA cache_size=-32768";
 
 std::uint32_t page_size_of(const CheckedState& state) {
   std::array<std::byte, format::kDbHeaderSizeBytes> bytes{};
@@ -223,8 +225,12 @@ sqlite::Connection ReaderVfs::connect(const RunContext& context) const {
   connection.set_progress_handler(kInstructionsBetweenLooks,
                                   [&context] { return context.should_stop(); });
   connection.execute("PRAGMA temp_store=MEMORY");
-  connection.execute(kCacheSize);
+  expect_access(connection, Access::anywhere);
   return connection;
+}
+
+void expect_access(sqlite::Connection& connection, Access access) {
+  connection.execute(access == Access::in_order ? kSmallCache : kLargeCache);
 }
 
 }  // namespace sqlbk::checkpoint

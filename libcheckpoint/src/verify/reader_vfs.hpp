@@ -13,6 +13,14 @@
 
 namespace sqlbk::checkpoint {
 
+// What a connection will read next.
+enum class Access {
+  in_order,  // a tree from one end to the other, no page twice
+  anywhere,  // the inner pages of indexes again and again
+};
+// Gives the connection the cache for it: one that is large and never hit costs more than none.
+void expect_access(sqlite::Connection& connection, Access access);
+
 class ReaderVfs {
  public:
   // Registers itself with SQLite. REQUIRES: `state` and `progress` outlive it, and it outlives its
@@ -22,8 +30,8 @@ class ReaderVfs {
   ReaderVfs& operator=(const ReaderVfs&) = delete;
   ~ReaderVfs();
 
-  // Statements stop when the run is cancelled or its deadline has passed. The next failure to read
-  // is an Error of SQLite's with the code of the system.
+  // For Access::anywhere. Statements stop when the run is cancelled or its deadline has passed. The
+  // next failure to read is an Error of SQLite's with the code of the system.
   sqlite::Connection connect(const RunContext& context) const;
 
  private:

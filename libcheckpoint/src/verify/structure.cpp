@@ -37,6 +37,12 @@ constexpr unsigned kMostJobs = 256;
 // What a page costs in integrity_check, by what it costs to walk over it. Only for the order.
 constexpr std::uint64_t kCostOfCheck = 12;
 
+// A table and its indexes.
+struct TableTrees {
+  unsigned trees = 0;
+  std::uint64_t pages = 0;
+};
+
 struct Task {
   std::uint64_t cost = 0;
   std::function<void(sqlite::Connection&, StepReport&)> run;
@@ -188,7 +194,7 @@ class StructureCheck {
 
   std::vector<Task> tasks() {
     std::vector<Task> tasks;
-    std::map<std::string, std::uint64_t> pages;  // of a table with its indexes
+    std::map<std::string, TableTrees> tables;
     if (owners_) {
       PageOwners& owners = *owners_;
       tasks.push_back({0, [&owners](sqlite::Connection&, StepReport&) { owners.walk_freelist(); }});
@@ -196,32 +202,38 @@ class StructureCheck {
         tasks.push_back({owners.estimated_pages(root),
                          [&owners, root](sqlite::Connection&, StepReport&) { owners.walk(root); }});
       }
-      pages = pages_of_tables();
+      tables = trees_of_tables();
     } else {
-      tasks.push_back(task_for(pragma_, UINT64_MAX));
+      tasks.push_back(task_for(pragma_, {.trees = 2, .pages = UINT64_MAX / kCostOfCheck}));
     }
     // From the schema as SQLite has parsed it, which is what integrity_check loops over.
     sqlite::Statement rows(
         connection_, "SELECT name FROM pragma_table_list WHERE schema='main' AND type<>'view'");
     while (rows.step()) {
       const std::string name = rows.text(0);
-      tasks.push_back(task_for(check_of(name), kCostOfCheck * pages[name]));
+      tasks.push_back(task_for(check_of(name), tables[name]));
     }
     return tasks;
   }
 
-  std::map<std::string, std::uint64_t> pages_of_tables() {
-    std::map<std::string, std::uint64_t> pages;
+  std::map<std::string, TableTrees> trees_of_tables() {
+    std::map<std::string, TableTrees> tables;
     sqlite::Statement rows(connection_,
                            "SELECT tbl_name, rootpage FROM sqlite_schema WHERE rootpage>0");
     while (rows.step()) {
-      pages[rows.text(0)] += owners_->estimated_pages(static_cast<std::uint32_t>(rows.integer(1)));
+      TableTrees& table = tables[rows.text(0)];
+      ++table.trees;
+      table.pages += owners_->estimated_pages(static_cast<std::uint32_t>(rows.integer(1)));
     }
-    return pages;
+    return tables;
   }
 
-  static Task task_for(const std::string& pragma, std::uint64_t cost) {
-    return {cost, [pragma](sqlite::Connection& connection, StepReport& part) {
+  // Each row is looked up in each index.
+  static Task task_for(const std::string& pragma, const TableTrees& table) {
+    const Access access = table.trees > 1 ? Access::anywhere : Access::in_order;
+    return {kCostOfCheck * table.pages,
+            [pragma, access](sqlite::Connection& connection, StepReport& part) {
+              expect_access(connection, access);
               check_structure(connection, pragma, part);
             }};
   }
