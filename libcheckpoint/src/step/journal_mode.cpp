@@ -11,7 +11,8 @@ namespace {
 
 class JournalModeStep final : public PostStep {
  public:
-  explicit JournalModeStep(std::string mode) : name_("journal_mode=" + mode), mode_(mode) {}
+  explicit JournalModeStep(std::string mode)
+      : name_("journal_mode=" + mode), mode_(std::move(mode)) {}
 
   std::string_view name() const noexcept override { return name_; }
   StepTraits traits() const noexcept override {
