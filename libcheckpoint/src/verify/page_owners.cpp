@@ -9,7 +9,6 @@
 namespace sqlbk::checkpoint {
 namespace {
 
-using format::BtreePage;
 using format::PointerKind;
 
 constexpr std::size_t kMostFindings = 100;
