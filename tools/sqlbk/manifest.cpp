@@ -1,14 +1,13 @@
 #include "manifest.hpp"
 
-#include <array>
 #include <cstdint>
 #include <cstdlib>
-#include <ctime>
 #include <fcntl.h>
 
 #include <nlohmann/json.hpp>
 
 #include "json_output.hpp"
+#include "print.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
 #include "sqlbk/core/sqlite.hpp"
@@ -23,15 +22,6 @@ constexpr std::uint64_t kMostBytes = 16U << 20U;
 
 Existing existing(bool force) {
   return force ? Existing::replace : Existing::refuse;
-}
-
-std::string now_in_utc() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  std::array<char, 32> text{};
-  static_cast<void>(
-      std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", ::gmtime_r(&now, &parts)));
-  return text.data();
 }
 
 nlohmann::json manifest_of(const Report& report) {

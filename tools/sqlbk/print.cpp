@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <limits>
 #include <map>
 #include <ostream>
@@ -20,6 +21,15 @@ std::string with_unit(double value, int decimals, const char* unit) {
 }
 
 }  // namespace
+
+std::string now_in_utc() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  std::array<char, 32> text{};
+  static_cast<void>(
+      std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", ::gmtime_r(&now, &parts)));
+  return text.data();
+}
 
 void print_error(std::ostream& out, const Error& error) {
   out << "sqlbk: " << error.what() << '\n';

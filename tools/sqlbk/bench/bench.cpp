@@ -1,11 +1,10 @@
 #include "bench.hpp"
 
-#include <array>
 #include <cstddef>
-#include <ctime>
 
 #include "live.hpp"
 #include "machine.hpp"
+#include "print.hpp"
 #include "room.hpp"
 #include "selection.hpp"
 #include "sizes.hpp"
@@ -15,19 +14,6 @@
 #include "workplace.hpp"
 
 namespace sqlbk::tool::bench {
-namespace {
-
-std::string now_in_utc() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  std::array<char, 32> text{};
-  static_cast<void>(
-      std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", ::gmtime_r(&now, &parts)));
-  return text.data();
-}
-
-}  // namespace
-
 Results run_benchmark(const Options& options, const Registry& registry, const CancelToken& cancel) {
   check_selection(options, registry);
   const std::uint64_t database_bytes =
