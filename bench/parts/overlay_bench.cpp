@@ -30,10 +30,27 @@ std::vector<std::uint32_t> page_numbers(std::uint32_t page_size) {
   return numbers;
 }
 
-void put_all(copy::PageOverlay& overlay, const std::vector<std::uint32_t>& numbers,
-             format::Bytes page) {
-  for (const std::uint32_t number : numbers) overlay.put(number, page);
-}
+// What each measurement needs: an overlay's file, and pages to put into it.
+class Pages {
+ public:
+  explicit Pages(const benchmark::State& state)
+      : size_(static_cast<std::uint32_t>(state.range(0))),
+        page_(random_bytes(size_)),
+        numbers_(page_numbers(size_)),
+        directory_(disk_directory()) {}
+
+  copy::PageOverlay overlay() const { return {directory_.file("overlay"), size_}; }
+  void put_all(copy::PageOverlay& overlay) const {
+    for (const std::uint32_t number : numbers_) overlay.put(number, page_);
+  }
+  std::uint32_t last_page() const { return static_cast<std::uint32_t>(numbers_.size() * kGap); }
+
+ private:
+  std::uint32_t size_;
+  std::vector<std::byte> page_;
+  std::vector<std::uint32_t> numbers_;
+  kit::TemporaryDirectory directory_;
+};
 
 void set_bytes(benchmark::State& state) {
   state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations()) *
@@ -41,16 +58,13 @@ void set_bytes(benchmark::State& state) {
 }
 
 void put(benchmark::State& state) {
-  const kit::TemporaryDirectory directory(disk_directory());
-  const auto page_size = static_cast<std::uint32_t>(state.range(0));
-  const std::vector<std::byte> page = random_bytes(page_size);
-  const std::vector<std::uint32_t> numbers = page_numbers(page_size);
+  const Pages pages(state);
   std::optional<copy::PageOverlay> overlay;
   for (auto _ : state) {
     state.PauseTiming();
-    overlay.emplace(directory.file("overlay"), page_size);
+    overlay.emplace(pages.overlay());
     state.ResumeTiming();
-    put_all(*overlay, numbers, page);
+    pages.put_all(*overlay);
   }
   set_bytes(state);
 }
@@ -58,27 +72,20 @@ BENCHMARK(put)->ArgName("page_size")->Arg(512)->Arg(4096)->Arg(65536)->UseRealTi
 
 // A page that was there before: the hot pages of a busy database.
 void put_again(benchmark::State& state) {
-  const kit::TemporaryDirectory directory(disk_directory());
-  const auto page_size = static_cast<std::uint32_t>(state.range(0));
-  const std::vector<std::byte> page = random_bytes(page_size);
-  const std::vector<std::uint32_t> numbers = page_numbers(page_size);
-  copy::PageOverlay overlay(directory.file("overlay"), page_size);
-  put_all(overlay, numbers, page);
-  for (auto _ : state) put_all(overlay, numbers, page);
+  const Pages pages(state);
+  copy::PageOverlay overlay = pages.overlay();
+  pages.put_all(overlay);
+  for (auto _ : state) pages.put_all(overlay);
   set_bytes(state);
 }
 BENCHMARK(put_again)->ArgName("page_size")->Arg(512)->Arg(4096)->Arg(65536)->UseRealTime();
 
 void read_back(benchmark::State& state) {
-  const kit::TemporaryDirectory directory(disk_directory());
-  const auto page_size = static_cast<std::uint32_t>(state.range(0));
-  const std::vector<std::byte> page = random_bytes(page_size);
-  const std::vector<std::uint32_t> numbers = page_numbers(page_size);
-  copy::PageOverlay overlay(directory.file("overlay"), page_size);
-  put_all(overlay, numbers, page);
-  const auto last_page = static_cast<std::uint32_t>(numbers.size() * kGap);
+  const Pages pages(state);
+  copy::PageOverlay overlay = pages.overlay();
+  pages.put_all(overlay);
   for (auto _ : state) {
-    overlay.for_each(last_page, [](std::uint32_t, std::span<std::byte> bytes) {
+    overlay.for_each(pages.last_page(), [](std::uint32_t, std::span<std::byte> bytes) {
       benchmark::DoNotOptimize(bytes.data());
     });
   }

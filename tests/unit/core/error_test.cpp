@@ -89,10 +89,12 @@ TEST(ErrorTable, IsTheDocumentedOne) {
       continue;
     }
     code = trimmed(without(code, '`'));
-    if (code.empty() || code.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") != code.npos)
+    if (code.empty() ||
+        code.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") != std::string::npos) {
       continue;
+    }
     exit = trimmed(without(exit, '`'));
-    if (exit.empty() || exit.find_first_not_of("0123456789") != exit.npos) continue;
+    if (exit.empty() || exit.find_first_not_of("0123456789") != std::string::npos) continue;
     EXPECT_TRUE(documented.emplace(code, exit).second) << code << " twice";
     EXPECT_FALSE(trimmed(meaning).empty()) << code;
   }

@@ -167,9 +167,9 @@ TEST_F(LiveFilesTest, ParkedDescriptorsAreClosedWhenThereAreNoMoreLocks) {
 // not taken for the host's descriptors of the same numbers.
 TEST_F(LiveFilesTest, AnIsolatedThreadParksNothing) {
   make_database(path_, "wal");
-  std::vector<UniqueFd> bystanders;
-  for (int i = 0; i < 8; ++i) {
-    bystanders.push_back(open_at(AT_FDCWD, directory_.path(), O_RDONLY, 0, directory_.path()));
+  std::array<UniqueFd, 8> bystanders;
+  for (UniqueFd& bystander : bystanders) {
+    bystander = open_at(AT_FDCWD, directory_.path(), O_RDONLY, 0, directory_.path());
   }
   Database host(path_);
   host.run("BEGIN");

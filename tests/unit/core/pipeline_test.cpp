@@ -214,6 +214,12 @@ TEST_F(PipelineTest, NothingMayChangeTheCopyBehindItsDigest) {
   EXPECT_EQ(refusal({"change", "take", "look", "take"}), std::nullopt);
 }
 
+TEST_F(PipelineTest, ARunWithoutAContextGivesItsReport) {
+  const Report report = Pipeline::build(request_, registry()).run();
+  EXPECT_EQ(report.destination, out_ + "/copy.db");
+  EXPECT_EQ(names_in(out_), std::vector<std::string>{"copy.db"});
+}
+
 TEST_F(PipelineTest, APlanMakesNothingAndRefusesWhatARunRefuses) {
   steps_ = {[](StagedImage&, RunContext&) { return StepReport{}; }};
   request_.steps = {"step0"};
@@ -301,7 +307,7 @@ TEST_F(PipelineTest, StepsRunInOrderOnTheFoldedCopy) {
 }
 
 TEST_F(PipelineTest, DamageThatAStepFindsIsNotPublished) {
-  const auto with = [](StepVerdict verdict, std::vector<std::string> findings) {
+  const auto with = [](StepVerdict verdict, const std::vector<std::string>& findings) {
     return [=](StagedImage&, RunContext&) {
       return StepReport{.name = "look", .verdict = verdict, .findings = findings, .elapsed = {}};
     };

@@ -507,7 +507,7 @@ TEST_F(StagedTargetTest, AFailedSyncOfTheDirectoryLeavesNoDestination) {
 class DeadRuns : public StagedTargetTest {
  protected:
   std::string make_staging(const std::string& name) const {
-    const std::string path = out_ + "/" + name;
+    std::string path = out_ + "/" + name;
     std::filesystem::create_directories(path + "/deeper");
     write_text(path + "/copy.db", "half a copy");
     write_text(path + "/deeper/file", "x");

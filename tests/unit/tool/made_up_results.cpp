@@ -228,6 +228,8 @@ Results hostile() {
     if (!tool.unavailable.empty()) tool.unavailable = text;
   }
   results.tools.front().name = std::string(300, 'W');
+  // Text that turns the direction and does not turn it back is what a page must stand.
+  // NOLINTNEXTLINE(misc-misleading-bidirectional)
   results.tools.back().name = "\u540d\u524d\u540d\u524d \u202eright to left \U0001f600";
   for (SizeResult& size : results.sizes) {
     for (Timing& timing : size.timings) timing.first_failure = text;

@@ -27,7 +27,7 @@ struct Child::Shared {
   std::array<char, 512> error{};
 };
 
-Child::Child(std::vector<std::function<void()>> tasks) {
+Child::Child(const std::vector<std::function<void()>>& tasks) {
   void* memory =
       ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw system_error("map", "shared memory", errno);

@@ -17,7 +17,7 @@ class Child {
  public:
   // Task i is run by start(i). What tasks share they capture: it is the child's own copy. The child
   // is single-threaded, and dies with the thread that made it.
-  explicit Child(std::vector<std::function<void()>> tasks);
+  explicit Child(const std::vector<std::function<void()>>& tasks);
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
   ~Child();  // SIGKILL, and reaps it

@@ -15,7 +15,6 @@ namespace {
 
 using format_test::Buffer;
 using format_test::Db;
-using format_test::put_be32;
 using format_test::TempDir;
 
 // Page number to its kind, as dbstat calls it.

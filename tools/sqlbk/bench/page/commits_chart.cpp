@@ -37,7 +37,7 @@ void commits_chart(Markup& markup, const std::string& id, const std::vector<Tool
   for (std::size_t i = 0; i < load.timings.size(); ++i) {
     const LiveTiming& timing = load.timings[i];
     std::string text = rate_text(timing.with_copies.commits_per_second);
-    if (is_relative) text = percent_text(value_of(timing)) + " (" + text + ")";
+    if (is_relative) text = percent_text(value_of(timing)).append(" (").append(text).append(")");
     description += tools.at(timing.tool).name + ": " + text + ". ";
     most = std::max(most, value_of(timing));
     entries.push_back({timing.tool, i, std::move(text), false});

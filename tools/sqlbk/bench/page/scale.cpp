@@ -61,8 +61,10 @@ double LogScale::at(double value) const {
 std::vector<Tick> LogScale::ticks(const TickText& text) const {
   const double decades = std::log10(most_ / least_);
   std::vector<Tick> result;
-  const double first = std::pow(10, std::floor(std::log10(least_ * kNearlyOne)));
-  for (double power = first; power <= most_ * kNearlyOne; power *= 10) {
+  const auto first = static_cast<int>(std::floor(std::log10(least_ * kNearlyOne)));
+  const auto last = static_cast<int>(std::floor(std::log10(most_ * kNearlyOne)));
+  for (int exponent = first; exponent <= last; ++exponent) {
+    const double power = std::pow(10, exponent);
     for (const double step : kRoundSteps) {
       const double value = step * power;
       if (step != 1 && decades > 2.2) continue;

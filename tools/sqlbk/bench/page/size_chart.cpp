@@ -37,6 +37,7 @@ std::uint64_t bytes_of(const SizeResult& size) {
 // From the smallest.
 std::vector<const SizeResult*> sorted(const std::vector<SizeResult>& sizes) {
   std::vector<const SizeResult*> result;
+  result.reserve(sizes.size());
   for (const SizeResult& size : sizes) result.push_back(&size);
   std::stable_sort(result.begin(), result.end(), [](const SizeResult* a, const SizeResult* b) {
     return bytes_of(*a) < bytes_of(*b);
@@ -93,6 +94,7 @@ struct Block {
 // Names keep the order of their lines' ends and a line's height between them.
 void spread_names(std::vector<Curve>& curves, double bottom) {
   std::vector<Curve*> order;
+  order.reserve(curves.size());
   for (Curve& curve : curves) order.push_back(&curve);
   std::stable_sort(order.begin(), order.end(),
                    [](const Curve* a, const Curve* b) { return a->name_y < b->name_y; });

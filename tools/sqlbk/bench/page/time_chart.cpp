@@ -74,9 +74,10 @@ void time_chart(Markup& markup, const std::string& id, const std::vector<Tool>& 
   const Rows rows(tools, rows_of(size), 0);
   const LinearScale scale(most, 0, kChartWidth - 2);
   Svg svg(markup, {id, title, description(tools, size)}, rows.height_with_axis());
-  if (most > 0)
+  if (most > 0) {
     rows.draw_axis(svg, scale.ticks(round_seconds_text),
                    [&](double value) { return scale.at(value); });
+  }
   rows.for_each([&](const Row& row, double y) {
     const Timing& timing = size.timings[row.entry];
     if (timing.runs == 0) return;
