@@ -1,6 +1,7 @@
 #include "kit/temporary_directory.hpp"
 
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <stdlib.h>  // mkdtemp
 #include <system_error>
@@ -9,9 +10,23 @@
 
 namespace sqlbk::kit {
 
+namespace {
+
+std::string default_parent() {
+  std::error_code code;
+  const std::string path = std::filesystem::temp_directory_path(code).string();
+  if (!code) return path;
+  const char* const asked = std::getenv("TMPDIR");
+  throw Error(Errc::destination_unusable, "unable to use " +
+                                              quoted(asked != nullptr ? asked : "/tmp") +
+                                              " for temporary files: " + code.message())
+      .with_hint("set TMPDIR to a directory that can be written");
+}
+
+}  // namespace
+
 TemporaryDirectory::TemporaryDirectory(const std::string& parent)
-    : path_((parent.empty() ? std::filesystem::temp_directory_path().string() : parent) +
-            "/sqlbk-kit-XXXXXX") {
+    : path_((parent.empty() ? default_parent() : parent) + "/sqlbk-kit-XXXXXX") {
   if (::mkdtemp(path_.data()) == nullptr) throw system_error("create", path_, errno);
 }
 

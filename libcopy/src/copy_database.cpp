@@ -14,13 +14,7 @@ Report copy_database(const std::string& source, const std::string& destination,
   request.copy = options;
   request.target = target;
   if (options.form == ImageForm::main_and_wal) request.journal_mode = JournalMode::keep;
-  Pipeline pipeline = Pipeline::build(std::move(request), registry);
-  Progress progress;
-  const CancelToken cancel;
-  RunContext context(progress, cancel);
-  Report report;
-  pipeline.run(context, report);
-  return report;
+  return Pipeline::build(std::move(request), registry).run();
 }
 
 }  // namespace sqlbk::copy

@@ -16,9 +16,9 @@ constexpr std::array kTable{
              "free some space, or stage on another file system with --tempdir"},
     ErrcInfo{Errc::permission_denied, "permission_denied", 1,
              "the system does not let this user read the source or write the destination",
-             "run as a user who may read the source and write the destination directory"},
+             "run as a user who may read the database, and write to the directory of the copy"},
     ErrcInfo{Errc::source_missing, "source_missing", 1, "the source does not exist",
-             "check the path of the source"},
+             "check the path"},
     ErrcInfo{Errc::destination_unusable, "destination_unusable", 1,
              "the destination directory is missing or cannot take the copy",
              "create the directory, or choose another destination"},
@@ -80,6 +80,11 @@ Errc code_of_errno(int os_errno) noexcept {
   }
 }
 
+bool is_about_the_path(int os_errno) noexcept {
+  return os_errno == ENOENT || os_errno == ENOTDIR || os_errno == ELOOP ||
+         os_errno == ENAMETOOLONG || os_errno == EISDIR;
+}
+
 }  // namespace
 
 std::span<const ErrcInfo> errc_table() noexcept {
@@ -135,6 +140,7 @@ Error system_error(std::string_view action, const std::string& path, int os_errn
   Error error(code_of_errno(os_errno), "unable to " + std::string(action) + " " + quoted(path) +
                                            ": " + std::generic_category().message(os_errno));
   error.with_path(path).with_errno(os_errno);
+  if (is_about_the_path(os_errno)) error.with_hint("check the path");
   return error;
 }
 

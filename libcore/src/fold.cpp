@@ -8,6 +8,7 @@
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
 #include "sqlbk/format/db_header.hpp"
+#include "truncation.hpp"
 
 namespace sqlbk {
 namespace {
@@ -209,13 +210,7 @@ void cut_to_header_size(int main_fd, const std::string& path) {
   const std::uint64_t page_size = header->page_size_bytes;
   const std::uint64_t wanted =
       header->has_valid_size() ? header->size_pages * page_size : size / page_size * page_size;
-  if (wanted > size) {
-    throw Error(Errc::damaged, "the database is truncated: its header says " +
-                                   std::to_string(header->size_pages) + " pages of " +
-                                   std::to_string(page_size) + " bytes, the file has " +
-                                   std::to_string(size) + " bytes")
-        .with_path(path);
-  }
+  if (wanted > size) throw Error(Errc::damaged, truncation(*header, size)).with_path(path);
   if (wanted < size) truncate_to(main_fd, wanted, path);
 }
 

@@ -183,6 +183,15 @@ void Pipeline::run(RunContext& context, Report& report) {
   }
 }
 
+Report Pipeline::run() {
+  Progress progress;
+  const CancelToken cancel;
+  RunContext context(progress, cancel);
+  Report report;
+  run(context, report);
+  return report;
+}
+
 void Pipeline::plan(RunContext& context, Report& report) {
   context.options = request_.copy;
   run_on_private_descriptors(context, [&] { plan_here(context, report); });
@@ -195,6 +204,7 @@ void Pipeline::plan_here(RunContext& context, Report& report) {
   LiveFiles files(request_.source);
   const SourceFacts facts = probe_source(files);
   require_copyable(facts, allowance_of(request_, *strategy_));
+  if (!request_.copy.opaque) require_whole(files, facts);
   check_destination(report.destination, facts, request_.target);
   report.decisions = strategy_->explain(facts);
   for (const auto& step : steps_) {
@@ -265,8 +275,15 @@ void Pipeline::run_here(RunContext& context, Report& report) {
   const Stopwatch time(report.publish_time);
   context.progress().begin(Phase::sync, 0);
   target.sync(files);
+  if (!target.owner_is_kept()) {
+    report.warnings.emplace_back(
+        "the copy belongs to you, not to the source's owner: only root may give files away");
+  }
   report.size_bytes = size_or_zero(target.image().main_path());
   report.wal_size_bytes = size_or_zero(target.image().wal_path());
+  if (report.size_bytes == 0) {
+    report.warnings.emplace_back("the source is empty, which is an empty database");
+  }
   if (target.image().digest) {
     report.sha256 = target.image().digest->main;
     report.wal_sha256 = target.image().digest->wal;

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "sqlbk/core/error.hpp"
+#include "truncation.hpp"
 
 namespace sqlbk {
 namespace {
@@ -84,6 +85,20 @@ void refuse_mismatched_wal(const SourceFacts& facts) {
 }
 
 }  // namespace
+
+void require_whole(LiveFiles& files, const SourceFacts& facts) {
+  const auto is_short = [](const SourceFacts& seen) {
+    return seen.at_rest() && seen.wal_size_bytes() == 0 && !seen.has_hot_journal() && seen.header &&
+           seen.header->has_valid_size() &&
+           std::uint64_t{seen.header->size_pages} * seen.header->page_size_bytes >
+               seen.main.size_bytes;
+  };
+  if (!is_short(facts)) return;
+  // The parts of what was seen are of different moments; of a writer between them nothing is left.
+  const SourceFacts again = probe_source(files);
+  if (!is_short(again)) return;
+  throw refusal(Errc::damaged, again, truncation(*again.header, again.main.size_bytes));
+}
 
 format::ParsedDbHeader read_db_header(const LiveFiles& files) {
   std::array<std::byte, format::kDbHeaderSizeBytes> bytes{};

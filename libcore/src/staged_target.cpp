@@ -276,14 +276,15 @@ void StagedTarget::require_space(std::uint64_t size_bytes) const {
       .with_errno(ENOSPC);
 }
 
-void StagedTarget::apply_attributes(const LiveFiles& source, const std::string& path) const {
+void StagedTarget::apply_attributes(const LiveFiles& source, const std::string& path) {
   const UniqueFd fd = open_at(AT_FDCWD, path, O_RDONLY, 0, path);
   if (options_.preserve) {
     platform::copy_extended_attributes(source.fd_of(SourceFile::main), source.main_path(), fd.get(),
                                        path);
     // Before the mode: chown(2) clears bits of it.
-    if (::fchown(fd.get(), source_.main.uid, source_.main.gid) != 0 && errno != EPERM) {
-      throw system_error("set the owner of", path, errno);
+    if (::fchown(fd.get(), source_.main.uid, source_.main.gid) != 0) {
+      if (errno != EPERM) throw system_error("set the owner of", path, errno);
+      owner_is_kept_ = false;
     }
   }
   const mode_t mode = options_.preserve ? source_.main.mode & 0777U

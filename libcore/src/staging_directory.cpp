@@ -179,8 +179,8 @@ StagingDirectory::StagingDirectory(const std::string& parent) {
         error = Error(Errc::destination_unusable, error.what());
         error.with_path(parent).with_errno(os_errno);
         error.with_hint(
-            "choose a destination in a directory that exists and that you may write, or stage "
-            "elsewhere with --tempdir");
+            "the directory must exist and you must be allowed to write to it: choose another, or "
+            "stage elsewhere with --tempdir");
       }
       throw error;
     }

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <iostream>
+#include <span>
 #include <sstream>
 
 #include <boost/program_options.hpp>
@@ -234,6 +235,10 @@ bench::Options interpret(const po::variables_map& map, const std::vector<std::st
   }
   apply_sizes(given, options);
   apply_live(given, options);
+  if (options.repeat == 0 && options.live_time.count() == 0) {
+    throw Error(Errc::usage, "with --repeat 0 and --live-seconds 0 there is nothing to measure")
+        .with_hint("leave out one of them");
+  }
   if (given.has("directory")) options.directory = given.text("directory");
   unsigned seed = 1;
   given.number("seed", 0, 1'000'000'000, seed);
@@ -252,7 +257,9 @@ nlohmann::json result_json(const bench::Results& results, int exit_code, nlohman
 
 int run_command(const bench::Options& options, const Registry& registry, const std::string& html,
                 bool json) {
-  if (!html.empty()) check_text_file(kPage, html, Existing::replace);
+  if (!html.empty()) {
+    check_text_file(kPage, html, Existing::replace, std::span(&options.database, 1));
+  }
   static CancelToken cancel;
   cancel_on_signals(cancel);
   const bench::Results results = bench::run_benchmark(options, registry, cancel);

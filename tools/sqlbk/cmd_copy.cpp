@@ -245,8 +245,14 @@ nlohmann::json result_json(const Report& report, bool dry_run, int exit_code,
 
 void print_result(const CopyCommand& command, const Report& report) {
   if (command.json) print_json(std::cout, result_json(report, command.dry_run, 0, nullptr));
+  if (command.json && !command.dry_run && !std::cout.flush()) {
+    throw Error(Errc::io_error, "the copy stands at " + sqlbk::quoted(report.destination) +
+                                    ", but the report cannot be written to standard output")
+        .with_hint("look where standard output goes");
+  }
   if (!command.json && command.dry_run) {
-    std::cout << "would copy " << report.source << " to " << report.destination << '\n';
+    std::cout << "would copy " << on_terminal(report.source) << " to "
+              << on_terminal(report.destination) << '\n';
     for (const std::string& line : report.decisions) std::cout << "  " << line << '\n';
   }
   for (const std::string& warning : report.warnings) std::cerr << "warning: " << warning << '\n';
@@ -257,7 +263,8 @@ void print_result(const CopyCommand& command, const Report& report) {
   std::cerr << to_string(report.verdict) << " by " << report.strategy << ": "
             << format_bytes(report.size_bytes + report.wal_size_bytes) << " in "
             << format_duration(report.total_time) << '\n'
-            << "Backed up " << report.source << " to " << report.destination << '\n';
+            << "Backed up " << on_terminal(report.source) << " to "
+            << on_terminal(report.destination) << '\n';
 }
 
 void write_manifest_of(const CopyCommand& command, const Report& report) {
@@ -278,7 +285,7 @@ void run_command(const CopyCommand& command, const Registry& registry, Report& r
   static_cast<void>(load_plugins(command.plugin_files, parts));
   Pipeline pipeline = Pipeline::build(command.request, parts);
   if (!command.manifest.empty()) {
-    check_manifest_path(command.manifest, command.request.target.force);
+    check_manifest_path(command.manifest, command.request);
   }
   Progress progress;
   RunContext context(progress, cancel);

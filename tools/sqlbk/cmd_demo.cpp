@@ -10,6 +10,7 @@
 #include "kit/writer_process.hpp"
 #include "kit_programs.hpp"
 #include "print.hpp"
+#include "signals.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/pipeline.hpp"
 
@@ -27,35 +28,24 @@ constexpr const char* kHelp =
 constexpr int kCopies = 3;
 
 // What the user would have typed, done in this process.
-Report copy(const std::string& source, const std::string& destination, const Registry& registry) {
+Report copy(const std::string& source, const std::string& destination, const Registry& registry,
+            RunContext& context) {
   CopyRequest request;
   request.source = source;
   request.destination = destination;
   request.steps = {"integrity_check"};
-  Pipeline pipeline = Pipeline::build(std::move(request), registry);
-  Progress progress;
-  const CancelToken cancel;
-  RunContext context(progress, cancel);
   Report report;
-  pipeline.run(context, report);
+  Pipeline::build(std::move(request), registry).run(context, report);
   return report;
 }
 
-}  // namespace
-
-int run_demo(const std::vector<std::string>& arguments, const Registry& registry) {
-  if (!arguments.empty()) {
-    if (arguments[0] == "--help" || arguments[0] == "-h") {
-      std::cout << kHelp;
-      return 0;
-    }
-    throw Error(Errc::usage, "'sqlbk demo' takes no arguments")
-        .with_hint("see 'sqlbk demo --help'");
-  }
+// True: all copies are good.
+bool show(const Registry& registry, RunContext& context) {
   const kit::TemporaryDirectory directory;
   const std::string source = directory.file("app.db");
   std::cout << "making a database of 16 MiB: " << source << '\n';
   kit::create_database(source, {.size_mb = 16});
+  context.tick();
 
   kit::LiveWriterOptions options;
   options.database = source;
@@ -64,11 +54,11 @@ int run_demo(const std::vector<std::string>& arguments, const Registry& registry
   std::cout << "process " << writer.pid() << " writes to it, one transaction after another\n\n";
   bool all_good = true;
   for (int i = 1; i <= kCopies; ++i) {
-    std::this_thread::sleep_for(300ms);
+    context.sleep_for(300ms);
     const std::string destination = directory.file("backup-" + std::to_string(i) + ".db");
     const kit::Committed before = writer.committed();
     std::cout << "$ sqlbk copy --then integrity_check app.db backup-" << i << ".db\n";
-    const Report report = copy(source, destination, registry);
+    const Report report = copy(source, destination, registry, context);
     const std::uint64_t after = writer.committed().sequence;
     const kit::CheckResult result = kit::check_copy(destination, std::span(&before, 1));
     all_good = all_good && result.good();
@@ -85,7 +75,30 @@ int run_demo(const std::vector<std::string>& arguments, const Registry& registry
             << " errors, and waited at most " << format_duration(counters.worst_stall)
             << " for one\n"
             << (all_good ? "all copies are good" : "a copy is BAD") << '\n';
-  return all_good ? 0 : errc_info(Errc::damaged).exit_code;
+  return all_good;
+}
+
+}  // namespace
+
+int run_demo(const std::vector<std::string>& arguments, const Registry& registry) {
+  if (!arguments.empty()) {
+    if (arguments[0] == "--help" || arguments[0] == "-h") {
+      std::cout << kHelp;
+      return 0;
+    }
+    throw Error(Errc::usage, "'sqlbk demo' takes no arguments")
+        .with_hint("see 'sqlbk demo --help'");
+  }
+  static CancelToken cancel;
+  cancel_on_signals(cancel);
+  Progress progress;
+  RunContext context(progress, cancel);
+  try {
+    return show(registry, context) ? 0 : errc_info(Errc::damaged).exit_code;
+  } catch (const Error&) {
+    context.tick();  // Ctrl-C reaches the writer, too: that it is gone is not the reason
+    throw;
+  }
 }
 
 }  // namespace sqlbk::tool

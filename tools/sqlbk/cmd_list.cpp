@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <iostream>
 #include <memory>
 
@@ -14,7 +15,9 @@ namespace {
 constexpr const char* kHelp =
     "usage: sqlbk list [--json] [--plugin FILE]...\n\n"
     "Lists the copy strategies for 'sqlbk copy --strategy' and the post-steps for '--then',\n"
-    "with what each promises and does; with --plugin also what that plug-in brings.\n";
+    "with what each promises and does.\n\n"
+    "  --json         one JSON object on standard output\n"
+    "  --plugin FILE  also what that plug-in brings; may be given more than once\n";
 
 constexpr std::string_view kPluginIs = "--plugin=";
 
@@ -55,6 +58,8 @@ nlohmann::json list_as_json(const Registry& registry, const std::vector<Plugin>&
   return {{"strategies", strategies}, {"steps", steps}, {"plugins", plugin_list}};
 }
 
+constexpr std::size_t kWidth = 20;
+
 void print_padded(const std::string& name, std::size_t width, std::string_view text) {
   std::cout << "  " << name << std::string(width > name.size() ? width - name.size() : 1, ' ')
             << text << '\n';
@@ -71,20 +76,45 @@ void print_plugin(const Plugin& plugin, std::size_t width) {
   }
 }
 
-void print_list(const Registry& registry, const std::vector<Plugin>& plugins) {
-  constexpr std::size_t kWidth = 20;
+std::string notes_on(const StrategyTraits& traits) {
+  std::string notes = "copies under a live writer";
+  if (traits.is_mover) {
+    notes = "fails when somebody writes meanwhile";
+  } else if (!traits.handles_live_writer) {
+    notes = "copies under most live writers: holds nobody up, so it may have to give up";
+  }
+  if (traits.takes_locks) notes += "; takes read locks";
+  if (traits.opens_with_sqlite) notes += "; opens the source with SQLite";
+  if (traits.can_deliver_wal) notes += "; --keep-wal";
+  return notes;
+}
+
+// "lock" of "lock+range", where that is there itself.
+std::string base_of(const std::string& spec, const Registry& registry) {
+  const std::string base = spec.substr(0, spec.find('+'));
+  const bool is_listed = std::ranges::find(registry.strategies(), base, &StrategyEntry::spec) !=
+                         registry.strategies().end();
+  return is_listed ? base : spec;
+}
+
+void print_strategies(const Registry& registry) {
   std::cout << "strategies (sqlbk copy --strategy NAME):\n";
   for (const StrategyEntry& entry : registry.strategies()) {
+    if (base_of(entry.spec, registry) != entry.spec) continue;
     const std::unique_ptr<CopyStrategy> strategy = entry.make();
     print_padded(entry.spec, kWidth, strategy->summary());
-    const StrategyTraits traits = strategy->traits();
-    std::string notes = traits.handles_live_writer ? "copies under a live writer"
-                                                   : "fails when somebody writes meanwhile";
-    if (traits.takes_locks) notes += "; takes read locks";
-    if (traits.opens_with_sqlite) notes += "; opens the source with SQLite";
-    if (traits.can_deliver_wal) notes += "; --keep-wal";
-    print_padded("", kWidth, notes);
+    print_padded("", kWidth, notes_on(strategy->traits()));
+    std::string variants;
+    for (const StrategyEntry& other : registry.strategies()) {
+      if (other.spec == entry.spec || base_of(other.spec, registry) != entry.spec) continue;
+      variants += (variants.empty() ? "by a mover of your choice: " : ", ") + other.spec;
+    }
+    if (!variants.empty()) print_padded("", kWidth, variants);
   }
+}
+
+void print_list(const Registry& registry, const std::vector<Plugin>& plugins) {
+  print_strategies(registry);
   std::cout << "\nsteps (sqlbk copy --then NAME[=ARGUMENT]):\n";
   for (const StepEntry& entry : registry.steps()) {
     print_padded(entry.name, kWidth, entry.summary);

@@ -112,6 +112,10 @@ VerifyCommand interpret(const po::variables_map& given) {
         .with_hint("sqlbk verify [options] DATABASE...");
   }
   command.databases = given["operand"].as<std::vector<std::string>>();
+  if (std::ranges::count(command.databases, "") != 0) {
+    throw Error(Errc::usage, "the name of a database is empty")
+        .with_hint("sqlbk verify [options] DATABASE...");
+  }
   if (given.count("checks") != 0) command.options.checks = split(text("checks"));
   if (given.count("jobs") != 0) command.options.jobs = parse_jobs(text("jobs"));
   if (given.count("against") != 0) command.options.against = text("against");

@@ -33,10 +33,11 @@ void choose_header(Inspection& found) {
   if (found.header_is_in_wal) found.header = found.wal->db_header;
 }
 
-CopyPlan plan_of(const SourceFacts& facts, const CopyStrategy& automatic) {
+CopyPlan plan_of(LiveFiles& files, const SourceFacts& facts, const CopyStrategy& automatic) {
   CopyPlan plan;
   try {
     require_copyable(facts);
+    require_whole(files, facts);
     plan.decisions = automatic.explain(facts);
   } catch (const Error& error) {
     plan.refusal = error;
@@ -56,12 +57,12 @@ void warn_of_bugs(Inspection& found) {
     found.warnings.push_back(
         writer +
         "can commit frames without checksums to the WAL, which are lost if its "
-        "programs are killed; versions up to 3.49.2 do");
+        "programs are killed; versions up to 3.49.2 do. Copies by sqlbk take it into account");
   }
   if (format::has_wal_reset_bug(version)) {
     found.warnings.push_back(writer +
                              "can, rarely, damage the database when several connections "
-                             "checkpoint; fixed in 3.51.3");
+                             "checkpoint; fixed in 3.51.3. 'sqlbk verify' tells whether it did");
   }
 }
 
@@ -121,7 +122,7 @@ Inspection inspect(const std::string& path, const CopyStrategy& automatic) {
   found.open = list_open_files(files);
   found.locks = list_named_locks(files);
   found.reflink = reflink_support(files.fd_of(SourceFile::main));
-  found.plan = plan_of(found.facts, automatic);
+  found.plan = plan_of(files, found.facts, automatic);
   warn_of_bugs(found);
   warn_of_zero_salts(found);
   warn_of_files(found);

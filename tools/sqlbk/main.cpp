@@ -69,8 +69,14 @@ int run(const std::vector<std::string>& arguments) {
     return 0;
   }
   for (const Command& command : kCommands) {
-    if (arguments[0] == command.name) {
+    if (arguments[0] != command.name) continue;
+    try {
       return command.run({arguments.begin() + 1, arguments.end()}, builtin_registry());
+    } catch (Error& error) {
+      if (error.code() == Errc::usage && error.hint() == errc_info(Errc::usage).hint) {
+        error.with_hint("see 'sqlbk " + arguments[0] + " --help'");
+      }
+      throw;
     }
   }
   throw Error(Errc::usage, "there is no command " + sqlbk::quoted(arguments[0]))

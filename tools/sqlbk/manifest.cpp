@@ -1,5 +1,6 @@
 #include "manifest.hpp"
 
+#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <fcntl.h>
@@ -89,14 +90,13 @@ checkpoint::SourcePosition position_in(const nlohmann::json& manifest) {
 
 }  // namespace
 
-void check_manifest_path(const std::string& path, bool force) {
-  check_text_file(kWhat, path, existing(force));
+void check_manifest_path(const std::string& path, const CopyRequest& request) {
+  const std::array databases{request.source,
+                             resolve_destination(request.source, request.destination)};
+  check_text_file(kWhat, path, existing(request.target.force), databases);
 }
 
 void write_manifest(const std::string& path, const Report& report, bool force) {
-  const std::optional<FileStat> there = stat_path(path);
-  const std::optional<FileStat> copy = stat_path(report.destination);
-  if (there && copy && there->same_file(*copy)) check_text_file(kWhat, path, Existing::refuse);
   write_text_file(
       kWhat, path,
       manifest_of(report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + '\n',
@@ -124,8 +124,10 @@ checkpoint::ExpectedCopy read_manifest(const std::string& path) {
     expected.wal_sha256 = copy.at("wal_sha256").get<std::string>();
     expected.source = position_in(object);
     return expected;
-  } catch (const nlohmann::json::exception& error) {
-    throw_no_manifest(path, error.what());
+  } catch (const nlohmann::json::parse_error&) {
+    throw_no_manifest(path, "it is not JSON");
+  } catch (const nlohmann::json::exception&) {
+    throw_no_manifest(path, "a field is missing or of another type");
   }
 }
 

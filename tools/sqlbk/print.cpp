@@ -31,6 +31,11 @@ std::string now_in_utc() {
   return text.data();
 }
 
+std::string on_terminal(std::string_view name) {
+  const std::string text = sqlbk::quoted(name);
+  return text.substr(1, text.size() - 2);
+}
+
 void print_error(std::ostream& out, const Error& error) {
   out << "sqlbk: " << error.what() << '\n';
   if (!error.hint().empty()) out << "hint: " << error.hint() << '\n';
@@ -51,7 +56,9 @@ void print_exit_codes(std::ostream& out) {
   for (const auto& [code, meaning] : kMeanings) {
     out << "  " << code << std::string(code < 10 ? 5 : 3, ' ') << meaning << '\n';
   }
-  out << "Whatever the failure: no destination, no temporary files, source untouched.\n";
+  out << "Whatever the failure: no destination, no temporary files, source untouched; where a "
+         "copy\n"
+         "stands all the same (its manifest could not be written), the message says so.\n";
 }
 
 std::string format_bytes(std::uint64_t bytes) {
@@ -116,7 +123,8 @@ std::chrono::milliseconds parse_duration(const std::string& text, const std::str
   if (!good) {
     throw Error(Errc::usage,
                 "the value " + sqlbk::quoted(text) + " of --" + option + " is no duration")
-        .with_hint("a number and a unit, as 500ms, 90s, 5m or 2h");
+        .with_hint(option == "timeout" ? "a number and a unit, as 500ms, 90s, 5m or 2h; or none"
+                                       : "a number and a unit, as 500ms, 90s, 5m or 2h");
   }
   return std::chrono::milliseconds(static_cast<std::int64_t>(std::llround(value * unit->second)));
 }

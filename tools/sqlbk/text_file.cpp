@@ -1,17 +1,24 @@
 #include "text_file.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
-#include <span>
+#include <optional>
+#include <string_view>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
+#include "sqlbk/core/staged_target.hpp"
 #include "sqlbk/core/sys.hpp"
+#include "sqlbk/format/db_header.hpp"
+#include "sqlbk/format/journal.hpp"
+#include "sqlbk/format/wal.hpp"
 
 namespace sqlbk::tool {
 namespace {
@@ -28,6 +35,45 @@ std::string unable(const std::string& what, const std::string& path) {
 Error exists_error(const std::string& what, const std::string& path) {
   return Error(Errc::destination_exists, unable(what, path) + ": it exists already")
       .with_path(path);
+}
+
+// Whether both names are one directory entry, of a file that need not be there yet.
+bool is_same_name(const std::string& a, const std::string& b) {
+  namespace fs = std::filesystem;
+  if (fs::path(a).filename() != fs::path(b).filename()) return false;
+  const std::optional<FileStat> directory_a = stat_path(parent_of(a));
+  const std::optional<FileStat> directory_b = stat_path(parent_of(b));
+  return directory_a && directory_b && directory_a->same_file(*directory_b);
+}
+
+bool belongs_to(const std::string& path, const std::string& database) {
+  // The sidecars lie beside the file that a symbolic link leads to.
+  std::error_code code;
+  const std::filesystem::path real = std::filesystem::canonical(database, code);
+  for (const std::string& main : {database, code ? database : real.string()}) {
+    for (const std::string_view suffix :
+         {std::string_view(), std::string_view("-wal"), std::string_view("-shm"),
+          std::string_view("-journal"), kDigestSuffix}) {
+      if (is_same_name(path, main + std::string(suffix))) return true;
+    }
+  }
+  return false;
+}
+
+// Whatever its name: a database, a WAL, or a journal in use.
+bool is_of_sqlite(const std::string& path) {
+  std::array<std::byte, format::kDbMagic.size()> start{};
+  const UniqueFd fd = open_at(AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0, path);
+  const std::size_t got = read_up_to(fd.get(), start, 0, path);
+  const format::Bytes bytes = format::Bytes(start).first(got);
+  const auto begins_with = [bytes](format::Bytes magic) {
+    return bytes.size() >= magic.size() && std::ranges::equal(bytes.first(magic.size()), magic);
+  };
+  if (begins_with(std::as_bytes(std::span(format::kDbMagic))) ||
+      begins_with(std::as_bytes(std::span(format::kJournalMagic)))) {
+    return true;
+  }
+  return bytes.size() >= 4 && (format::read_be32(bytes, 0) & ~1U) == format::kWalMagic;
 }
 
 // A file with a name of its own beside `path`, removed unless it was renamed.
@@ -66,10 +112,28 @@ class ScratchFile {
 
 }  // namespace
 
-void check_text_file(const std::string& what, const std::string& path, Existing existing) {
+void check_text_file(const std::string& what, const std::string& path, Existing existing,
+                     std::span<const std::string> databases) {
+  for (const std::string& database : databases) {
+    if (!belongs_to(path, database)) continue;
+    throw Error(
+        Errc::destination_exists,
+        unable(what, path) + ": the name belongs to the database " + sqlbk::quoted(database))
+        .with_path(path)
+        .with_hint("choose a name that belongs neither to a database nor to its copy");
+  }
   const std::optional<FileStat> there = stat_path(path);
-  if (there && (existing == Existing::refuse || !there->is_regular())) {
-    throw exists_error(what, path);
+  if (there && !there->is_regular()) {
+    throw Error(Errc::destination_exists, unable(what, path) + ": it is not a regular file")
+        .with_path(path)
+        .with_hint("choose another name");
+  }
+  if (there && existing == Existing::refuse) throw exists_error(what, path);
+  if (there && is_of_sqlite(path)) {
+    throw Error(Errc::destination_exists,
+                unable(what, path) + ": it is a file of SQLite, which is not replaced")
+        .with_path(path)
+        .with_hint("choose another name");
   }
   const std::optional<FileStat> directory = stat_path(parent_of(path));
   if (directory && directory->is_directory() && ::access(parent_of(path).c_str(), W_OK) == 0) {

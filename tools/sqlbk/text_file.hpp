@@ -2,19 +2,22 @@
 // Thread-safety: any thread; the process's umask is read. Failure: Error, with the path.
 #pragma once
 
+#include <span>
 #include <string>
 
 namespace sqlbk::tool {
 
 enum class Existing {
   refuse,
-  replace,  // if it is a regular file
+  replace,  // if it is a regular file, and none of SQLite's
 };
 
 // Throws, before any work is done, what would be in the way: destination_exists where the file is
-// there (and is not to be replaced), destination_unusable where it has no directory that can be
+// there (and is not to be replaced) or has a name that belongs to one of `databases` (its own, that
+// of a sidecar or of its digest), destination_unusable where it has no directory that can be
 // written. `what`: "the manifest".
-void check_text_file(const std::string& what, const std::string& path, Existing existing);
+void check_text_file(const std::string& what, const std::string& path, Existing existing,
+                     std::span<const std::string> databases);
 
 // Synced, and so is its directory.
 void write_text_file(const std::string& what, const std::string& path, const std::string& text,

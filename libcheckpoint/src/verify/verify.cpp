@@ -160,7 +160,16 @@ class Verification {
       check_content(state);
     }
     if (options_.against.empty()) return;
-    run_in_any_case("against", [&](StepReport& found) { compare(state, found); });
+    run_in_any_case("against", [&](StepReport& found) {
+      try {
+        compare(state, found);
+      } catch (const Error& error) {
+        // Of the other database: this one's damage is found by the checks before.
+        if (!means_damage(error)) throw;
+        if (found.findings.empty()) found.verdict = StepVerdict::could_not_check;
+        found.findings.emplace_back(error.what());
+      }
+    });
   }
 
   void check_content(const CheckedState& state) {

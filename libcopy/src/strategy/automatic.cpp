@@ -1,6 +1,10 @@
 #include "automatic.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <map>
+#include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -16,6 +20,7 @@ namespace sqlbk::copy {
 namespace {
 
 using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
 
 // Another strategy, or a later try, may still succeed after these.
 bool is_worth_another_try(Errc code) {
@@ -24,11 +29,22 @@ bool is_worth_another_try(Errc code) {
          code == Errc::deadline_exceeded;
 }
 
-// Why the tries of a run failed, each kind once: "source_changed (3 times)".
+// "1.6 s"
+std::string seconds_text(Clock::duration time) {
+  const auto tenths = std::chrono::duration_cast<std::chrono::milliseconds>(time).count() / 100;
+  return std::to_string(tenths / 10) + '.' + std::to_string(tenths % 10) + " s";
+}
+
+// What the tries of a run failed of.
 class Failures {
  public:
+  void begin_round() {
+    ++rounds_;
+    only_busy_ = true;
+  }
   void add(const Error& error) {
     ++counts_[error.code()];
+    only_busy_ = only_busy_ && error.code() == Errc::source_busy;
     // That the time was over says less than what it was spent on.
     if (!last_ || error.code() != Errc::deadline_exceeded) last_ = error;
   }
@@ -36,24 +52,28 @@ class Failures {
     const auto found = counts_.find(code);
     return found == counts_.end() ? 0 : found->second;
   }
-  [[noreturn]] void raise(const std::string& source, unsigned rounds) const {
-    std::string text;
-    for (const auto& [code, count] : counts_) {
-      if (!text.empty()) text += ", ";
-      text += std::string(errc_info(code).name) + " (" + std::to_string(count) +
-              (count == 1 ? " time)" : " times)");
-    }
-    Error error(last_->code(), "gave up on " + quoted(source) + " after " + std::to_string(rounds) +
-                                   (rounds == 1 ? " round: " : " rounds: ") + text +
-                                   "; the last: " + last_->what());
+  unsigned rounds() const { return rounds_; }
+  // Of the last round.
+  bool only_busy() const { return only_busy_; }
+  [[noreturn]] void raise(const std::string& source) const {
+    Error error(last_->code(), "gave up on " + quoted(source) + " after " +
+                                   std::to_string(rounds_) + (rounds_ == 1 ? " round" : " rounds") +
+                                   " in " + seconds_text(Clock::now() - start_) + ": " +
+                                   last_->what());
     error.with_path(source);
-    error.with_hint(std::string(last_->hint()));
+    // The others' hint is to use this strategy.
+    error.with_hint(last_->code() == Errc::source_busy
+                        ? "try again when the owner is idle or closed, or raise --copy-retry"
+                        : std::string(last_->hint()));
     throw error;
   }
 
  private:
   std::map<Errc, unsigned> counts_;
   std::optional<Error> last_;
+  unsigned rounds_ = 0;
+  bool only_busy_ = true;
+  Clock::time_point start_ = Clock::now();
 };
 
 class AutomaticStrategy final : public CopyStrategy {
@@ -88,7 +108,9 @@ class AutomaticStrategy final : public CopyStrategy {
     const unsigned rounds = std::max(1U, asked.copy_retry);
     context.options.strict = true;
     Failures failures;
-    for (unsigned round = 1; round <= rounds; ++round) {
+    std::chrono::milliseconds pause = kPause;
+    while (failures.rounds() < rounds) {
+      failures.begin_round();
       files.refresh(SourceFile::main);
       const SourceFacts facts = probe_source(files);
       require_copyable(facts, {.opaque = context.options.opaque});
@@ -104,9 +126,11 @@ class AutomaticStrategy final : public CopyStrategy {
       if (context.deadline.has_passed()) break;
       // Nobody is there who could turn such frames into something else.
       if (facts.at_rest() && failures.count(Errc::frames_without_checksum) >= 3) break;
-      std::this_thread::sleep_for(10ms);
+      // Who holds it locked may do so for seconds; who writes leaves gaps of milliseconds.
+      pause = failures.only_busy() ? std::min(pause + kPause, kLongestPause) : kPause;
+      std::this_thread::sleep_for(pause);
     }
-    if (asked.strict) failures.raise(files.given_path(), report.attempts);
+    if (asked.strict) failures.raise(files.given_path());
     context.options = asked;
     context.deadline = Deadline::never();
     target.image().discard();
@@ -209,6 +233,8 @@ class AutomaticStrategy final : public CopyStrategy {
 
   // Few: what does not hold still for so many copies in a row needs another way.
   static constexpr unsigned kTries = 5;
+  static constexpr std::chrono::milliseconds kPause = 10ms;
+  static constexpr std::chrono::milliseconds kLongestPause = 50ms;
 
   std::unique_ptr<CopyStrategy> bare_ = make_bare_strategy("bare", best_movers());
   std::unique_ptr<CopyStrategy> lock_ = make_lock_strategy("lock", best_movers());

@@ -3,6 +3,7 @@
 #include "quiet_proof.hpp"
 #include "source_changed.hpp"
 #include "sqlbk/core/error.hpp"
+#include "sqlbk/core/wal_tail.hpp"
 #include "wal_part.hpp"
 
 namespace sqlbk::copy {
@@ -11,6 +12,24 @@ namespace {
 void require_whole(std::uint64_t moved, const FileStat& expected, const LiveFiles& files,
                    SourceFile file) {
   if (moved != expected.size_bytes) throw_changed(files, "the size of " + files.path_of(file));
+}
+
+// Nobody writes, so that what SQLite would silently leave out can be told from what is not
+// finished. Returns the warning, or "".
+std::string lost_commits(StagedImage& image, const WalScan& scan, const SourceFacts& facts,
+                         RunContext& context) {
+  const std::string& path = image.wal_path();
+  std::uint64_t last = 0;
+  if (scan.header) {
+    last = last_commit_cut_off(image.wal_fd(), path, scan, context);
+  } else if (facts.header) {
+    last = last_commit_without_header(image.wal_fd(), path, facts.header->page_size_bytes, context);
+  }
+  if (last == 0) return "";
+  const std::string where =
+      scan.header ? "frame " + std::to_string(scan.valid_frames + 1) : std::string("its header");
+  return "the WAL is damaged at " + where + ": the commits up to frame " + std::to_string(last) +
+         " are lost to SQLite, too, and not in the copy; see 'sqlbk verify'";
 }
 
 }  // namespace
@@ -52,7 +71,9 @@ void copy_quietly(LiveFiles& files, StagedTarget& target, SourceMover& mover, Ru
   StagedImage& image = target.image();
   if (image.has_wal()) {
     const WalScan scan = scan_wal(image.wal_fd(), image.wal_path(), context);
+    const std::string lost = lost_commits(image, scan, facts, context);
     judge_wal(image, scan, index, files.given_path(), report);
+    if (!lost.empty()) report.warnings.push_back(lost);
   }
   report.verdict = hot ? Verdict::recovered : Verdict::at_rest;
   report.assumptions = proof.assumptions();

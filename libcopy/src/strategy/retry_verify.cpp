@@ -78,7 +78,9 @@ class RetryVerifyStrategy final : public CopyStrategy {
         if (dead_frames >= kLooksAtDeadFrames) throw;
         const bool hopeless = convergence.is_hopeless() && Clock::now() - start >= kPatience;
         if (hopeless || attempt >= attempts || context.deadline.has_passed()) {
-          if (!lost) error.with_hint(what_would_help(hopeless, Clock::now() - round_start));
+          if (error.code() == Errc::source_changed) {
+            error.with_hint(what_would_help(hopeless, Clock::now() - round_start));
+          }
           throw;
         }
         context.log(LogLevel::debug, error.what());
@@ -94,10 +96,9 @@ class RetryVerifyStrategy final : public CopyStrategy {
 
  private:
   static std::string what_would_help(bool hopeless, Clock::duration round) {
-    return "pause the writer for " + in_words(round) + " or more, the time that a round takes, " +
-           (hopeless ? "since no round came nearer than the one before; "
-                     : "raise --copy-retry or --timeout; ") +
-           "or allow a strategy that holds a read lock, as --strategy auto does";
+    return "pause the writer for " + in_words(round) + " or more, the time that a round takes" +
+           (hopeless ? "; no round came nearer than the one before"
+                     : ", or raise --copy-retry or --timeout");
   }
 
   void copy_once(LiveFiles& files, StagedTarget& target, SourceMover& mover, RunContext& context,

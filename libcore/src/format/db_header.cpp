@@ -7,7 +7,7 @@ std::string_view to_string(DbHeaderIssue issue) noexcept {
     case DbHeaderIssue::none:
       return "valid";
     case DbHeaderIssue::too_short:
-      return "shorter than the 100-byte database header";
+      return "is shorter than the 100-byte database header";
     case DbHeaderIssue::bad_magic:
       return "does not start with \"SQLite format 3\"";
     case DbHeaderIssue::bad_page_size:

@@ -41,6 +41,8 @@ class Pipeline {
   // found when an Error is thrown. On failure: no destination, no temporary files, source
   // untouched. Runs on a thread with its own descriptor table (host_thread.hpp).
   void run(RunContext& context, Report& report);
+  // The same, without progress, cancelling or a deadline.
+  Report run();
 
   // Makes the copy as far as run() does before its steps, in a private directory below
   // request.target.tempdir, hands it to `look` (with the host's descriptor table), and discards it.

@@ -61,6 +61,10 @@ SourceFacts probe_source(LiveFiles& files);
 // unsupported_database, damaged, or unsupported_file_system.
 void require_copyable(const SourceFacts& facts, const SourceAllowance& allowance = {});
 
+// For plans; a run finds it on the copy. Throws damaged where nobody writes and the file is shorter
+// than its own header says.
+void require_whole(LiveFiles& files, const SourceFacts& facts);
+
 // The header of the main file, the `-wal`, the `-shm` or `-journal`, read from the descriptor.
 format::ParsedDbHeader read_db_header(const LiveFiles& files);
 format::ParsedWalHeader read_wal_header(const LiveFiles& files);

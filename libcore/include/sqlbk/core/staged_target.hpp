@@ -54,12 +54,14 @@ class StagedTarget {
   // Gives the image the source's permission bits (never more) and, if asked, its other attributes,
   // and makes it durable under a private name.
   void sync(const LiveFiles& source);
+  // After sync(): whether the copy belongs to whom the source belongs to, where that was asked for.
+  bool owner_is_kept() const noexcept { return owner_is_kept_; }
   // Gives it the final name, so that it stands there whole or not at all, and syncs the directory.
   // With a WAL or a digest in the image, `-wal` and `.sha256` come first and main last.
   void publish();
 
  private:
-  void apply_attributes(const LiveFiles& source, const std::string& path) const;
+  void apply_attributes(const LiveFiles& source, const std::string& path);
   void move_beside_destination();
   void write_digest_file();
   void publish_new();
@@ -68,6 +70,7 @@ class StagedTarget {
   std::string destination_;
   SourceFacts source_;
   TargetOptions options_;
+  bool owner_is_kept_ = true;
   std::unique_ptr<StagingDirectory> staging_;
   std::unique_ptr<StagingDirectory> beside_;  // where tempdir is on another file system
   StagedImage image_;
