@@ -51,6 +51,21 @@ class Commands(CliTest):
                 self.assertEqual((result.code, result.out), (2, b""))
                 self.check_error_text(result, arguments[0])
 
+    def test_hints_of_usage_errors_name_the_command(self):
+        for command, *arguments in (
+                ("copy", "--fast", "a.db", "b.db"), ("copy", "--copy-retry=0", "a.db", "b.db"),
+                ("copy", "--keep-wal", "--wal-checkpoint", "a.db", "b.db"),
+                ("verify", "--jobs=0", "a.db"), ("bench", "--repeat=-1"), ("list", "--plugin"),
+                ("demo", "a.db")):
+            with self.subTest(command=command, arguments=arguments):
+                hint = f"see 'sqlbk {command} --help'"
+                result = self.run_sqlbk(command, *arguments)
+                self.assertEqual(result.code, 2, str(result))
+                self.assertIn(f"\nhint: {hint}\n".encode(), result.err)
+                if command in ("copy", "verify", "bench"):
+                    result = self.run_sqlbk(command, "--json", *arguments)
+                    self.assertEqual(result.json["error"]["hint"], hint)
+
     def test_list(self):
         result = self.run_sqlbk("list")
         self.assertEqual((result.code, result.err), (0, b""))

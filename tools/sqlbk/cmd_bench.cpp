@@ -291,7 +291,8 @@ int run_bench(const std::vector<std::string>& arguments, const Registry& registr
     }
     const std::string html = given.count("html") != 0 ? given["html"].as<std::string>() : "";
     return run_command(interpret(given, arguments), registry, html, json);
-  } catch (const Error& error) {
+  } catch (Error& error) {
+    hint_at_help(error, "bench");
     if (json) {
       print_json(std::cout, result_json({}, errc_info(error.code()).exit_code, to_json(error)));
     }

@@ -315,7 +315,8 @@ int run_copy(const std::vector<std::string>& arguments, const Registry& registry
     }
     run_command(interpret(given), registry, report);
     return 0;
-  } catch (const Error& error) {
+  } catch (Error& error) {
+    hint_at_help(error, "copy");
     if (has_flag(arguments, "--json")) {
       report.verdict = Verdict::none;
       print_json(std::cout, result_json(report, has_flag(arguments, "--dry-run"),

@@ -349,7 +349,8 @@ int run_verify(const std::vector<std::string>& arguments, const Registry& regist
       return 0;
     }
     return run_command(interpret(given), registry, reports);
-  } catch (const Error& error) {
+  } catch (Error& error) {
+    hint_at_help(error, "verify");
     if (has_flag(arguments, "--json")) {
       print_json(std::cout,
                  result_json(reports, errc_info(error.code()).exit_code, to_json(error)));

@@ -3,8 +3,6 @@
 #include <cstdlib>
 #include <iostream>
 
-#include "sqlbk/core/error.hpp"
-
 namespace sqlbk::tool {
 namespace {
 
@@ -19,7 +17,17 @@ LogLevel parse_log_level(const std::string& text) {
       .with_hint("one of: error, warning, info, debug");
 }
 
+std::string help_of(std::string_view command) {
+  return "see 'sqlbk " + std::string(command) + " --help'";
+}
+
 }  // namespace
+
+void hint_at_help(Error& error, std::string_view command) {
+  if (error.code() == Errc::usage && error.hint() == errc_info(Errc::usage).hint) {
+    error.with_hint(help_of(command));
+  }
+}
 
 po::variables_map parse_arguments(po::options_description options,
                                   const std::vector<std::string>& arguments,
@@ -39,7 +47,7 @@ po::variables_map parse_arguments(po::options_description options,
               given);
     po::notify(given);
   } catch (const po::error& error) {
-    throw Error(Errc::usage, error.what()).with_hint("see 'sqlbk " + command + " --help'");
+    throw Error(Errc::usage, error.what()).with_hint(help_of(command));
   }
   return given;
 }

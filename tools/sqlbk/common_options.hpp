@@ -7,6 +7,7 @@
 
 #include <boost/program_options.hpp>
 
+#include "sqlbk/core/error.hpp"
 #include "sqlbk/core/log.hpp"
 
 namespace sqlbk::tool {
@@ -16,6 +17,9 @@ namespace sqlbk::tool {
 boost::program_options::variables_map parse_arguments(
     boost::program_options::options_description options, const std::vector<std::string>& arguments,
     const std::string& command);
+
+// Where a usage error has no hint of its own: that at the help of the command.
+void hint_at_help(Error& error, std::string_view command);
 
 // --debug, else SQLBK_LOG, else warnings. Throws usage for a level that is none.
 LogLevel log_level_asked(bool debug);

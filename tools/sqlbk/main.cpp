@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "command.hpp"
+#include "common_options.hpp"
 #include "print.hpp"
 #include "sqlbk/checkpoint/builtin.hpp"
 #include "sqlbk/copy/builtin.hpp"
@@ -73,9 +74,7 @@ int run(const std::vector<std::string>& arguments) {
     try {
       return command.run({arguments.begin() + 1, arguments.end()}, builtin_registry());
     } catch (Error& error) {
-      if (error.code() == Errc::usage && error.hint() == errc_info(Errc::usage).hint) {
-        error.with_hint("see 'sqlbk " + arguments[0] + " --help'");
-      }
+      hint_at_help(error, command.name);
       throw;
     }
   }
