@@ -514,8 +514,12 @@ class Manifest(VerifyTest):
         self.refused(5, "destination_exists", "m.json", "--manifest", "m.json", "app.db", "copy.db")
         self.refused(1, "destination_unusable", "absent/m.json", "--manifest", "absent/m.json",
                      "app.db", "copy.db")
-        self.copy("--force", "--manifest", "m.json", "app.db", "copy.db")
-        self.assertEqual(self.verify("--manifest", "m.json", "copy.db").code, 0)
+        os.symlink("absent", self.path("link.json"))
+        self.refused(5, "destination_exists", "link.json", "--manifest", "link.json", "app.db",
+                     "copy.db")
+        for name in ("m.json", "link.json"):
+            self.copy("--force", "--manifest", name, "app.db", "copy.db")
+            self.assertEqual(self.verify("--manifest", name, "copy.db").code, 0)
 
     def test_what_is_no_manifest(self):
         self.make_database()

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string_view>
 #include <sys/stat.h>
+#include <system_error>
 #include <unistd.h>
 
 #include "sqlbk/core/error.hpp"
@@ -128,7 +129,10 @@ void check_text_file(const std::string& what, const std::string& path, Existing 
         .with_path(path)
         .with_hint("choose another name");
   }
-  if (there && existing == Existing::refuse) throw exists_error(what, path);
+  // A link that leads nowhere is in the way, too.
+  std::error_code code;
+  const bool is_link = std::filesystem::is_symlink(std::filesystem::symlink_status(path, code));
+  if ((there || is_link) && existing == Existing::refuse) throw exists_error(what, path);
   if (there && is_of_sqlite(path)) {
     throw Error(Errc::destination_exists,
                 unable(what, path) + ": it is a file of SQLite, which is not replaced")
