@@ -6,6 +6,7 @@ import re
 import select
 import signal
 import tempfile
+import time
 
 from support import PATIENCE_S, SOURCE_ROOT, CliTest, main
 
@@ -77,8 +78,28 @@ class Commands(CliTest):
                          {part["name"] for part in listed["steps"]}, set())
         text = result.out.decode()
         for part in listed["strategies"] + listed["steps"]:
-            self.assertRegex(text, rf"(?m)^  {re.escape(part['name'])} ")
             self.assertIn(part["summary"], text)
+            if "+" not in part["name"]:
+                self.assertRegex(text, rf"(?m)^  {re.escape(part['name'])} ")
+        # A strategy with a mover has no lines of its own: it is named below the one without.
+        variants = {}
+        for name in names:
+            if "+" in name:
+                variants.setdefault(name.split("+")[0], []).append(name)
+        self.assertIn("lock", variants)
+        for base, of_it in variants.items():
+            lines = text.split(f"\n  {base} ", 1)[1].splitlines()[:3]
+            self.assertTrue(lines[2].strip().endswith(": " + ", ".join(of_it)), lines)
+        self.assertEqual(len(re.findall(r"(?m)^  [\w-]+\+", text)), 0)
+
+    def test_list_says_what_a_copy_without_a_lock_can_do(self):
+        text = self.run_sqlbk("list").out.decode()
+        for name, promise in (("retry-verify", "copies under most live writers"),
+                              ("follow", "copies under most live writers"),
+                              ("range", "fails when somebody writes meanwhile"),
+                              ("lock", "copies under a live writer")):
+            with self.subTest(name):
+                self.assertIn(promise, text.split(f"\n  {name} ", 1)[1].splitlines()[1])
 
     def test_list_refuses_what_it_does_not_know(self):
         for argument in ("--all", "auto"):
@@ -113,6 +134,49 @@ class Commands(CliTest):
         process.send_signal(signal.SIGKILL)
         self.finish(process)
         self.assertTrue(select.select([handle], [], [], PATIENCE_S)[0], "the writer goes on")
+
+    def hold_demo(self, call, number, **options):
+        """Held in one of its copies."""
+        directory = tempfile.mkdtemp(dir=self.private)
+        gate = self.gate(call, number)
+        gate.hold("demo", env={"TMPDIR": directory}, **options)
+        return gate, directory
+
+    def check_stopped(self, result, directory):
+        self.assertEqual(result.code, 130, str(result))
+        self.assertIn(b"sqlbk: interrupted\nhint: ", result.err)
+        self.assertEqual(os.listdir(directory), [])
+
+    def test_demo_stops_at_a_signal(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            for moment in (1, 4):
+                with self.subTest(signal=number.name, moment=moment):
+                    gate, directory = self.hold_demo("copy_file_range", moment)
+                    writer = os.pidfd_open(child_named("live-writer", gate.process.pid))
+                    self.addCleanup(os.close, writer)
+                    gate.kill(number)
+                    self.check_stopped(gate.open(), directory)
+                    self.assertTrue(select.select([writer], [], [], PATIENCE_S)[0],
+                                    "the writer goes on")
+
+    def test_demo_stops_while_it_makes_its_database(self):
+        directory, process = self.run_demo()
+        while not os.listdir(directory) and process.poll() is None:
+            time.sleep(0.001)
+        process.send_signal(signal.SIGTERM)
+        self.check_stopped(self.finish(process), directory)
+
+    def test_demo_stops_at_a_signal_that_its_writer_gets_too(self):
+        # As Ctrl-C on a terminal.
+        gate, directory = self.hold_demo("copy_file_range", 1, start_new_session=True)
+        os.killpg(gate.process.pid, signal.SIGINT)
+        self.check_stopped(gate.open(), directory)
+
+    def test_demo_without_a_directory_for_temporary_files(self):
+        result = self.run_sqlbk("demo", env={"TMPDIR": self.path("none")})
+        self.assertEqual((result.code, result.out), (1, b""), str(result))
+        self.check_error_text(result, self.path("none"))
+        self.assertIn(b"TMPDIR", result.err.splitlines()[1])
 
     def test_demo_takes_no_arguments(self):
         result = self.run_sqlbk("demo", "app.db")

@@ -187,7 +187,8 @@ class Gate:
 
     def hold(self, *arguments, **options):
         """Starts `sqlbk ARGUMENTS` and returns when it stands at the gate."""
-        self.process = self._test.start(*arguments, env=self._environment, **options)
+        env = {**(options.pop("env", None) or {}), **self._environment}
+        self.process = self._test.start(*arguments, env=env, **options)
         give_up = time.monotonic() + PATIENCE_S
         while not os.path.exists(os.path.join(self._directory, "reached")):
             if self.process.poll() is not None:
