@@ -344,6 +344,25 @@ class Against(VerifyTest):
         self.copy("app.db", "copy.db")
         self.assertEqual(self.one("copy.db", "--against", "app.db")["against"], "none")
 
+    def test_what_is_no_database_is_no_damage_of_the_copy(self):
+        self.make_database()
+        self.copy("app.db", "copy.db")
+        whole = os.path.getsize(self.path("app.db"))
+        with open(self.path("noise.db"), "wb") as file:
+            file.write(os.urandom(2 * PAGE))
+        os.rename(self.path("app.db"), self.path("short.db"))
+        os.truncate(self.path("short.db"), whole - PAGE)
+        for name in ("noise.db", "short.db"):
+            with self.subTest(name):
+                result = self.verify("copy.db", "--against", name)
+                self.assertEqual(result.code, 1, str(result))
+                self.assertIn(name.encode(), result.out)
+                database = self.one("copy.db", "--against", name)
+                self.assertEqual(database["verdict"], "could_not_check", database)
+                self.assertEqual({check["name"]: check["verdict"] for check in database["checks"]
+                                  if check["verdict"] not in ("ok", "skipped")},
+                                 {"against": "could_not_check"})
+
     def test_it_takes_one_database(self):
         self.make_database()
         self.assertEqual(self.verify("app.db", "app.db", "--against", "app.db").code, 2)
@@ -465,6 +484,64 @@ class Reason(VerifyTest):
         self.expect("cannot_tell", "damaged", "the source has lost commits")
 
 
+class Copied(VerifyTest):
+    """What `sqlbk copy` says of the commits that damage in a WAL has cut off."""
+
+    def warnings(self, name):
+        before = listing(self.dir)
+        report = self.copy_json(name, os.path.join(self.private, "json.db"))
+        result = self.copy(name, os.path.join(self.private, "text.db"))
+        self.assertEqual(listing(self.dir), before)
+        for copy in ("json.db", "text.db"):
+            os.unlink(os.path.join(self.private, copy))
+        self.assertEqual([line for line in result.err.decode().splitlines()
+                          if line.startswith("warning: ")],
+                         ["warning: " + text for text in report["warnings"]])
+        return report["warnings"]
+
+    def test_a_flipped_byte_in_the_middle(self):
+        for offset in (0, 9, 17, 24, 24 + PAGE - 1):
+            with self.subTest(offset):
+                name = self.abandoned_wal(f"{offset}.db")
+                self.flip(name + "-wal", 32 + FRAME + offset)
+                warnings = self.warnings(name)
+                self.assertEqual(len(warnings), 1, warnings)
+                self.assertIn("damaged at frame 2", warnings[0])
+                self.assertIn(f"up to frame {self.frames(name)} are lost", warnings[0])
+                self.assertIn("sqlbk verify", warnings[0])
+
+    def test_a_damaged_header(self):
+        for offset in (0, 17, 25):
+            with self.subTest(offset):
+                name = self.abandoned_wal(f"{offset}.db")
+                self.flip(name + "-wal", offset)
+                warnings = self.warnings(name)
+                self.assertEqual(len(warnings), 1, warnings)
+                self.assertIn("damaged at its header", warnings[0])
+                self.assertIn("sqlbk verify", warnings[0])
+
+    def test_no_damage(self):
+        self.assertEqual(self.warnings(self.abandoned_wal()), [])
+        torn = self.abandoned_wal("torn.db")
+        os.truncate(self.path(torn + "-wal"), 32 + self.frames(torn) * FRAME - 100)
+        self.assertEqual(self.warnings(torn), [])
+
+    def test_what_was_spilled_and_rolled_back_is_no_damage(self):
+        for more in ((), ("INSERT INTO t VALUES(2001, 'x')",)):
+            with self.subTest(more):
+                name = self.make_database(f"{len(more)}.db", rows=2000, wal=True)
+                owner = self.owner(name)
+                owner.run("PRAGMA wal_autocheckpoint=0", "PRAGMA cache_size=5",
+                          "INSERT INTO t VALUES(2000, 'x')", "BEGIN",
+                          "UPDATE t SET value=zeroblob(300)", "ROLLBACK", *more)
+                owner.kill()
+                wal = self.run_sqlbk("inspect", "--json", name).json["wal"]
+                # Frames behind the last commit, once in the chain and once out of it.
+                behind = "unchained_frames" if more else "valid_frames"
+                self.assertGreater(wal[behind], 0 if more else wal["committed_frames"])
+                self.assertEqual(self.warnings(name), [])
+
+
 class Manifest(VerifyTest):
     def test_a_copy_is_what_its_manifest_says(self):
         self.make_database(wal=True)
@@ -520,6 +597,65 @@ class Manifest(VerifyTest):
         for name in ("m.json", "link.json"):
             self.copy("--force", "--manifest", name, "app.db", "copy.db")
             self.assertEqual(self.verify("--manifest", name, "copy.db").code, 0)
+
+    def make_databases(self):
+        """The source with some of its sidecars, and ways to it."""
+        self.abandoned_wal()
+        os.mkdir(self.path("sub"))
+        os.mkdir(self.path("to"))
+        os.symlink(".", self.path("here"))
+        os.symlink("app.db", self.path("link.db"))
+        for name in ("app.db.sha256", "to/copy.db.sha256"):
+            with open(self.path(name), "wb") as file:
+                file.write(b"somebody's")
+
+    def refused_manifest(self, manifest, *arguments):
+        result = self.refused(5, "destination_exists", manifest, "--manifest", manifest,
+                              *arguments)
+        self.assertNotIn("--force", result.json["error"]["hint"])
+
+    def test_it_has_no_name_of_a_database(self):
+        self.make_databases()
+        for suffix in ("", "-wal", "-shm", "-journal", ".sha256"):
+            for force in ((), ("--force",)):
+                for source, manifest in (("app.db", "app.db"), ("app.db", "./app.db"),
+                                         ("app.db", "sub/../app.db"), ("app.db", "here/app.db"),
+                                         ("link.db", "app.db"), ("link.db", "link.db"),
+                                         ("app.db", "to/copy.db"), ("app.db", "./to/copy.db"),
+                                         ("app.db", "here/to/copy.db")):
+                    with self.subTest(suffix=suffix, force=force, source=source, file=manifest):
+                        self.refused_manifest(manifest + suffix, *force, source, "to/copy.db")
+        # Where the destination is a directory.
+        self.refused_manifest("to/app.db-wal", "--force", "app.db", "to")
+
+    def test_it_replaces_no_file_of_sqlite(self):
+        self.abandoned_wal()
+        self.make_database("other.db")
+        shutil.copy(self.path("app.db-wal"), self.path("other"))
+        shutil.copy(os.path.join(os.environ["SQLBK_TEST_DATA"], "hot.db-journal"),
+                    self.path("another"))
+        os.symlink("app.db", self.path("m.json"))
+        for name in ("other.db", "other", "another", "m.json"):
+            with self.subTest(name):
+                self.refused_manifest(name, "--force", "app.db", "copy.db")
+
+    def test_it_replaces_nothing_that_is_no_regular_file(self):
+        self.make_database()
+        os.mkdir(self.path("folder"))
+        os.mkfifo(self.path("fifo"))
+        for name in ("folder", "fifo", "/dev/null"):
+            for force in ((), ("--force",)):
+                with self.subTest(name=name, force=force):
+                    self.refused_manifest(name, *force, "app.db", "copy.db")
+
+    def test_a_new_name_or_an_old_manifest(self):
+        self.make_databases()
+        for name in ("app.db.json", "m.json", "sub/app.db", "app.db-wal.json"):
+            for force in ((), ("--force",)):
+                with self.subTest(name=name, force=force):
+                    self.copy(*force, "--manifest", name, "app.db", "copy.db")
+                    self.assertEqual(self.verify("--manifest", name, "copy.db").code, 0)
+            os.unlink(self.path("copy.db"))
 
     def test_what_is_no_manifest(self):
         self.make_database()
@@ -610,7 +746,8 @@ class Many(VerifyTest):
 
     def test_what_is_wrong_on_the_command_line(self):
         self.make_database()
-        for arguments in ((), ("--checks", "spelling", "app.db"), ("--checks", "", "app.db"),
+        for arguments in ((), ("",), ("app.db", ""), ("--checks", "spelling", "app.db"),
+                          ("--checks", "", "app.db"),
                           ("--jobs", "0", "app.db"), ("--jobs", "two", "app.db"),
                           ("--check", "app.db"), ("--timeout", "soon", "app.db")):
             with self.subTest(arguments):
