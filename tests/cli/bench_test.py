@@ -139,10 +139,10 @@ class Bench(CliTest):
         self.assertEqual((len(results["sizes"]), results["loads"]), (1, []))
 
     def test_selection(self):
-        nothing = ("--repeat", "0", "--live-seconds", "0")
+        little = ("--size", "1M", "--wal", "1M", "--repeat", "1", "--live-seconds", "0")
         listed = [part["name"] for part in self.run_sqlbk("list", "--json").json["strategies"]]
         names = lambda *options: [tool["name"] for tool in
-                                  self.bench_json(*nothing, *options)["tools"]]
+                                  self.bench_json(*little, *options)["tools"]]
         self.assertEqual(names("--strategies", "all", "--peers", "none"), listed)
         self.assertEqual(names("--peers", "none"), [name for name in listed if "+" not in name])
         self.assertEqual(names("--strategies", "none", "--peers", "vacuum,cp"),
@@ -281,9 +281,28 @@ class Bench(CliTest):
                 ("'fast'", ("--strategies", "auto,fast")),
                 ("'rsync'", ("--peers", "rsync")),
                 ("nothing", ("--strategies", "none", "--peers", "none")),
+                ("nothing", ("--repeat", "0", "--live-seconds", "0")),
                 ("--size", ("--size", "1M", "app.db"))):
             with self.subTest(arguments):
                 self.refused_bench(2, "usage", mentioned, *arguments)
+
+    def test_the_page_has_no_name_of_a_database(self):
+        self.make_database(wal=True)
+        self.make_database("other.db")
+        os.symlink("app.db", self.path("link.db"))
+        with open(self.path("app.db.sha256"), "wb") as file:
+            file.write(b"somebody's")
+        before = listing(self.dir)
+        for page, measured in (("app.db", "app.db"), ("./app.db", "app.db"),
+                               ("app.db", "link.db"), ("link.db", "app.db"),
+                               ("app.db-wal", "app.db"), ("app.db-journal", "link.db"),
+                               ("app.db.sha256", "app.db"), ("other.db", "app.db"),
+                               ("other.db", None)):
+            with self.subTest(page=page, measured=measured):
+                self.refused_bench(5, "destination_exists", page, "--html", page, "--repeat", "1",
+                                   "--live-seconds", "0", "--strategies", "auto", "--peers", "none",
+                                   *((measured,) if measured else ("--size", "1M", "--wal", "1M")))
+                self.assertEqual(listing(self.dir), before)
 
     def test_a_database_that_is_not_there(self):
         self.refused_bench(1, "source_missing", "'none.db'", "none.db")
