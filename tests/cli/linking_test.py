@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import os
+import re
 import shlex
 import subprocess
 import tempfile
@@ -141,6 +142,40 @@ class Linking(CliTest):
         # Only what a library stands on: neither of the two others includes the other.
         self.assertNotIn("-lsqlbk-checkpoint", self.pkg_config("--libs", "sqlbk-copy"))
         self.assertNotIn("-lsqlbk-copy", self.pkg_config("--libs", "sqlbk-checkpoint"))
+
+    def dynamic(self, path):
+        """Of an ELF file: the values of the entries of its dynamic section, by their names."""
+        done = subprocess.run(["readelf", "--dynamic", "--wide", path], check=True, text=True,
+                              capture_output=True, env=environment({"LC_ALL": "C"}))
+        entries = {}
+        for name, value in re.findall(r"\((\w+)\) .*\[(.*)\]$", done.stdout, re.MULTILINE):
+            entries.setdefault(name, []).append(value)
+        return entries
+
+    def test_installed_programs_find_the_libraries(self):
+        # As on a system whose loader does not know libdir; the stage is not where it will lie.
+        libdir = os.path.join(os.environ["SQLBK_PREFIX"], os.environ["SQLBK_LIBDIR"])
+        for program, needs in (("bin/sqlbk", True), ("libexec/sqlbk/live-writer", True),
+                               ("libexec/sqlbk/run-measured", False)):
+            with self.subTest(program):
+                found = self.dynamic(os.path.join(self.prefix, program))
+                self.assertEqual(any(name.startswith("libsqlbk-") for name in found["NEEDED"]),
+                                 needs)
+                if needs:
+                    paths = found.get("RUNPATH", []) + found.get("RPATH", [])
+                    self.assertIn(libdir, ":".join(paths).split(":"))
+
+    def test_sonames(self):
+        """With each minor version while that is 0.x: the interface may change with it."""
+        with open(os.path.join(SOURCE_ROOT, "VERSION"), encoding="utf-8") as file:
+            major, minor = file.read().strip().split(".")[:2]
+        version = f"{major}.{minor}" if major == "0" else major
+        for library in LIBRARIES:
+            with self.subTest(library):
+                soname = f"lib{library}.so.{version}"
+                path = os.path.join(self.libraries, f"lib{library}.so")
+                self.assertEqual(self.dynamic(path)["SONAME"], [soname])
+                self.assertTrue(os.path.exists(os.path.join(self.libraries, soname)))
 
     def test_every_public_header_compiles_alone(self):
         include = os.path.join(self.prefix, "include")
