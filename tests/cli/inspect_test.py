@@ -137,7 +137,11 @@ class Inspect(CliTest):
     def test_truncated(self):
         self.make_database()
         os.truncate(self.path("app.db"), 8192)
-        self.assertIn("truncated", " ".join(self.inspect("app.db")["warnings"]))
+        report = self.inspect("app.db")
+        self.assertIn("truncated", " ".join(report["warnings"]))
+        copied = self.run_sqlbk("copy", "--dry-run", "--json", "app.db", "x.db")
+        self.assertEqual((copied.code, report["copy"]["exit_code"]), (3, 3))
+        self.assertEqual(report["copy"]["refusal"], copied.json["error"])
 
     # -- WAL -------------------------------------------------------------------------------------
 

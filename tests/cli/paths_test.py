@@ -21,7 +21,8 @@ class Paths(CliTest):
                 self.assertEqual(rows_of(self.path("to/" + text)), rows(100))
                 os.unlink(self.path("to/" + text))
                 self.assertEqual(listing(self.dir), before)
-                self.assertIn(b"Backed up " + name + b" to to/" + name, result.err)
+                shown = name.replace(b"\n", b"\\x0a").replace(b"\t", b"\\x09")
+                self.assertIn(b"Backed up " + shown + b" to to/" + shown + b"\n", result.err)
 
     def test_strange_names_of_a_live_wal_source(self):
         os.mkdir(self.path("to"))
@@ -44,6 +45,17 @@ class Paths(CliTest):
         result = self.run_sqlbk("copy", "none\n\x1b[31m.db", "x.db")
         self.assertEqual(result.code, 1)
         self.assertIn(b"'none\\x0a\\x1b[31m.db'", result.err)
+
+    def test_control_bytes_in_results_are_escaped(self):
+        name, shown = "a\n\x1b[31m.db", rb"a\x0a\x1b[31m.db"
+        self.make_database(name)
+        result = self.copy("--dry-run", name, "to-" + name)
+        self.assertIn(b"would copy " + shown + b" to to-" + shown + b"\n", result.out)
+        self.assertNotIn(b"\x1b", result.out)
+        result = self.copy(name, "to-" + name)
+        self.assertEqual(result.err.splitlines()[-1],
+                         b"Backed up " + shown + b" to to-" + shown)
+        self.assertNotIn(b"\x1b", result.err)
 
     def test_json_stays_json_whatever_the_name(self):
         for name in STRANGE:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import time
 
 from support import (SQLBK, CliTest, closing, connect, environment, integrity, listing, main, rows,
                      rows_of, without_root_powers, works)
@@ -46,7 +47,10 @@ class BadSource(CliTest):
 
     def test_empty_file_is_an_empty_database(self):
         self.write("empty.db", b"")
-        self.assertEqual(self.copy_json("empty.db", "x.db")["size_bytes"], 0)
+        report = self.copy_json("empty.db", "x.db")
+        self.assertEqual(report["size_bytes"], 0)
+        self.assertEqual(len(report["warnings"]), 1, report)
+        self.assertIn("empty", report["warnings"][0])
         self.assertEqual(os.path.getsize(self.path("x.db")), 0)
         with closing(connect(self.path("x.db"))) as connection:
             self.assertEqual(connection.execute("SELECT * FROM sqlite_schema").fetchall(), [])
@@ -72,6 +76,7 @@ class BadSource(CliTest):
             with self.subTest(cut):
                 self.write("app.db", whole[:-cut])
                 self.refused(3, "damaged", "app.db", "app.db", "x.db")
+                self.refused(3, "damaged", "app.db", "--dry-run", "app.db", "x.db")
 
     def test_page_size_out_of_range(self):
         self.make_database()
@@ -304,7 +309,7 @@ class BadDestination(CliTest):
                               "small/x.db")
 
     def test_read_only_file_system(self):
-        self.check_small_disk("ro", b"choose a destination", b"small", "app.db", "small/x.db")
+        self.check_small_disk("ro", b"the directory must exist", b"small", "app.db", "small/x.db")
 
 
 class ChangingSource(CliTest):
@@ -411,6 +416,28 @@ class BusySource(CliTest):
         self.assertEqual((result.code, result.json["error"]["code"]), (4, "source_busy"))
         self.check_error_text(result, "app.db")
         self.assert_no_trace("x.db")
+
+    def test_auto_says_in_words_why_it_gave_up(self):
+        self.make_database()
+        self.owner().run("BEGIN EXCLUSIVE")
+        result = self.refused(4, "source_busy", "app.db", "--copy-retry", "3", "app.db", "x.db")
+        error = result.json["error"]
+        self.assertRegex(error["message"],
+                         r"^gave up on 'app\.db' after 3 rounds in \d+\.\d s: \w")
+        self.assertNotRegex(error["message"], r"\w_\w")
+        # It is what was tried.
+        self.assertNotRegex(error["hint"], r"\bauto\b|--strategy")
+
+    def test_owner_that_lets_go_after_a_while(self):
+        self.make_database()
+        owner = self.owner()
+        owner.run("PRAGMA journal_mode=MEMORY", "BEGIN EXCLUSIVE", "DELETE FROM t WHERE id < 50")
+        process = self.start("copy", "app.db", "x.db")
+        time.sleep(2.5)  # as long as some owners take for a transaction
+        owner.run("COMMIT")
+        result = self.finish(process)
+        self.assertEqual(result.code, 0, str(result))
+        self.check_copy("x.db", rows(100)[50:])
 
     def test_source_is_untouched_and_at_rest_gets_no_sidecar(self):
         self.make_database(wal=True)

@@ -147,6 +147,13 @@ class Signals(CliTest):
         self.assertEqual(result.code, 1)
         self.assertIn(b"standard output", result.err)
 
+    def test_standard_output_is_full_behind_a_copy(self):
+        with open("/dev/full", "wb") as full:
+            result = self.finish(self.start("copy", "--json", "big.db", "x.db", stdout=full))
+        self.assertEqual(result.code, 1, str(result))
+        self.check_error_text(result, "the copy stands at 'x.db'")
+        self.assertEqual(integrity(self.path("x.db")), "ok")
+
 
 if __name__ == "__main__":
     main()
