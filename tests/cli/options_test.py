@@ -8,7 +8,7 @@ import stat
 import tempfile
 
 from support import (PATIENCE_S, CliTest, closing, connect, digest, header_says_wal, listing, main, rows,
-                     rows_of, wait_for_pending_lock)
+                     rows_of, wait_for_pending_lock, works)
 
 
 class Options(CliTest):
@@ -244,6 +244,17 @@ class Options(CliTest):
         self.assertEqual((found.st_uid, found.st_mode), (os.geteuid(), wanted.st_mode))
         if has_attribute:
             self.assertEqual(os.listxattr(self.path("y.db")), [])
+
+    def test_preserve_says_when_it_cannot_keep_the_owner(self):
+        wrapper = ("setpriv", "--bounding-set", "-chown", "--")
+        if os.geteuid() != 0 or not works(*wrapper, "true"):
+            self.skipTest("only root can have a file of somebody else's, and give up that power")
+        self.make_database()
+        os.chown(self.path("app.db"), 12345, 23456)
+        for options, count in ((("--preserve",), 1), ((), 0)):
+            report = self.copy_json("--force", *options, "app.db", "x.db", wrapper=wrapper)
+            self.assertEqual(len(report["warnings"]), count, report)
+        self.check_copy("x.db", rows(100))
 
     def test_permission_bits_are_never_wider(self):
         for mode in (0o600, 0o640, 0o644, 0o400):
