@@ -122,7 +122,7 @@ class List(CliTest):
 
     def test_text(self):
         text = self.run_sqlbk("list", "--plugin", EXAMPLE).out.decode()
-        self.assertRegex(text, r"(?m)^  snapshot\+example ")
+        self.assertRegex(text, r"(?m)^ +by a mover .*: snapshot\+.*, snapshot\+example$")
         self.assertRegex(text, r"(?m)^  zero_pages +counts pages")
         self.assertRegex(text, r"(?m)^plug-in example 1\.0 \(.*example\.so\):$")
         self.assertRegex(text, r"(?m)^  mover example +pread and pwrite")
