@@ -258,7 +258,8 @@ nlohmann::json result_json(const bench::Results& results, int exit_code, nlohman
 int run_command(const bench::Options& options, const Registry& registry, const std::string& html,
                 bool json) {
   if (!html.empty()) {
-    check_text_file(kPage, html, Existing::replace, std::span(&options.database, 1));
+    const std::size_t given = options.database.empty() ? 0 : 1;
+    check_text_file(kPage, html, Existing::replace, std::span(&options.database, given));
   }
   static CancelToken cancel;
   cancel_on_signals(cancel);

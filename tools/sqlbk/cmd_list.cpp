@@ -7,6 +7,7 @@
 #include "command.hpp"
 #include "json_output.hpp"
 #include "plugins.hpp"
+#include "print.hpp"
 #include "sqlbk/core/error.hpp"
 
 namespace sqlbk::tool {
@@ -66,8 +67,8 @@ void print_padded(const std::string& name, std::size_t width, std::string_view t
 }
 
 void print_plugin(const Plugin& plugin, std::size_t width) {
-  std::cout << "\nplug-in " << plugin.name << ' ' << plugin.version << " (" << plugin.path
-            << "):\n";
+  std::cout << "\nplug-in " << plugin.name << ' ' << plugin.version << " ("
+            << on_terminal(plugin.path) << "):\n";
   for (const PluginMover& mover : plugin.movers) {
     print_padded("mover " + mover.name, width, mover.summary);
   }
