@@ -52,21 +52,6 @@ class FrameReader {
   std::size_t have_ = 0;
 };
 
-// SQLite calls a database damaged that a commit makes larger than its frames can have made it
-// (walCheckpoint()); the 65536 bytes are for the lock page, which is never written.
-void require_possible_size(std::uint64_t main_size, const WalPrefix& prefix,
-                           const std::string& main_path) {
-  const std::uint64_t page_size = prefix.header.page_size_bytes;
-  const std::uint64_t wanted = prefix.size_pages * page_size;
-  if (wanted <= main_size + 65536 + prefix.frames * page_size) return;
-  throw Error(Errc::damaged, "the database is damaged: the last commit in its WAL says " +
-                                 std::to_string(prefix.size_pages) + " pages of " +
-                                 std::to_string(page_size) + " bytes, but the file has " +
-                                 std::to_string(main_size) + " bytes and the WAL " +
-                                 std::to_string(prefix.frames) + " frames")
-      .with_path(main_path);
-}
-
 // What SQLite refuses to read (lockBtree() in btree.c): a main file from after the WAL, too.
 void require_header_fits(int main_fd, const std::string& path, std::uint32_t size_pages) {
   std::array<std::byte, format::kDbHeaderSizeBytes> bytes{};
@@ -93,6 +78,20 @@ bool slot_has_zero_salts(int wal_fd, const std::string& path, std::uint64_t offs
     if (bytes[i] != std::byte{0}) return false;
   }
   return got > kSaltOffset;
+}
+
+// The 65536 bytes are for the lock page, which is never written.
+void require_possible_size(std::uint64_t main_size_bytes, const WalPrefix& prefix,
+                           const std::string& main_path) {
+  const std::uint64_t page_size = prefix.header.page_size_bytes;
+  const std::uint64_t wanted = prefix.size_pages * page_size;
+  if (wanted <= main_size_bytes + 65536 + prefix.frames * page_size) return;
+  throw Error(Errc::damaged, "the database is damaged: the last commit in its WAL says " +
+                                 std::to_string(prefix.size_pages) + " pages of " +
+                                 std::to_string(page_size) + " bytes, but the file has " +
+                                 std::to_string(main_size_bytes) + " bytes and the WAL " +
+                                 std::to_string(prefix.frames) + " frames")
+      .with_path(main_path);
 }
 
 WalScan scan_wal(int wal_fd, const std::string& path, RunContext& context) {

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 #include <boost/filesystem.hpp>
 
@@ -152,7 +153,12 @@ bool LiveFiles::refresh(SourceFile file) {
   open_.reserve(open_.size() + 1);
   const int fd = open_read_only(path_of(file));
   if (fd >= 0) open_.push_back(fd);
-  current_[static_cast<std::size_t>(file)] = fd;
+  const int older = std::exchange(current_[static_cast<std::size_t>(file)], fd);
+  // Nobody locks a journal.
+  if (older >= 0 && file == SourceFile::journal) {
+    static_cast<void>(::close(older));
+    std::erase(open_, older);
+  }
   if (fd < 0 && file == SourceFile::main) {
     throw Error(Errc::source_missing, "there is no source " + quoted(given_path_))
         .with_path(given_path_);
@@ -162,6 +168,15 @@ bool LiveFiles::refresh(SourceFile file) {
         .with_path(path_of(file));
   }
   return fd >= 0;
+}
+
+void LiveFiles::begin_attempt() {
+  const auto superseded = std::stable_partition(open_.begin(), open_.end(), [this](int fd) {
+    return std::ranges::find(current_, fd) != current_.end();
+  });
+  close_or_park({superseded, open_.end()});
+  open_.erase(superseded, open_.end());
+  refresh(SourceFile::main);
 }
 
 void LiveFiles::refresh_sidecars() {

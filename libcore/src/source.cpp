@@ -19,6 +19,13 @@ std::optional<FileStat> stat_if_open(const LiveFiles& files, SourceFile file) {
   return files.has(file) ? std::optional(files.stat(file)) : std::nullopt;
 }
 
+bool read_is_blank(const LiveFiles& files) {
+  std::array<std::byte, format::kDbHeaderSizeBytes> bytes{};
+  const std::size_t got = files.read(SourceFile::main, bytes, 0);
+  return got == bytes.size() &&
+         std::ranges::count(bytes, std::byte{0}) == static_cast<std::ptrdiff_t>(bytes.size());
+}
+
 bool read_super_journal_mark(const LiveFiles& files) {
   if (!files.has(SourceFile::journal)) return false;
   const std::uint64_t size = files.stat(SourceFile::journal).size_bytes;
@@ -51,6 +58,12 @@ void refuse_bad_header(const SourceFacts& facts) {
     case DbHeaderIssue::bad_fractions:
       throw refusal(Errc::not_a_database, facts, "damaged or not a SQLite database: " + what);
   }
+}
+
+// Page 1 comes last where the first transaction is long: until then only the journal tells that
+// this is a database, and what is rolled back by it is an empty one.
+bool is_being_created(const SourceFacts& facts) {
+  return facts.is_blank && facts.journal_state == format::JournalState::active;
 }
 
 void refuse_unknown_wal_version(const SourceFacts& facts) {
@@ -179,6 +192,7 @@ SourceFacts probe_source(LiveFiles& files) {
     facts.main = files.stat(SourceFile::main);
     facts.header = read_db_header(files);
   }
+  facts.is_blank = !facts.header && read_is_blank(files);
   facts.wal = stat_if_open(files, SourceFile::wal);
   facts.shm = stat_if_open(files, SourceFile::shm);
   facts.journal = stat_if_open(files, SourceFile::journal);
@@ -216,7 +230,7 @@ void require_copyable(const SourceFacts& facts, const SourceAllowance& allowance
   refuse_unknown_wal_version(facts);
   if (allowance.opaque) {
     refuse_odd_size(facts);
-  } else if (!facts.is_empty()) {
+  } else if (!facts.is_empty() && !is_being_created(facts)) {
     refuse_bad_header(facts);
     refuse_mismatched_wal(facts);
   }

@@ -111,7 +111,7 @@ class AutomaticStrategy final : public CopyStrategy {
     std::chrono::milliseconds pause = kPause;
     while (failures.rounds() < rounds) {
       failures.begin_round();
-      files.refresh(SourceFile::main);
+      files.begin_attempt();
       const SourceFacts facts = probe_source(files);
       require_copyable(facts, {.opaque = context.options.opaque});
       for (const Choice& choice : choose(facts, asked.form)) {

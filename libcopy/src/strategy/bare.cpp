@@ -52,7 +52,7 @@ class BareStrategy final : public CopyStrategy {
   void copy_unproven(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report,
                      const std::string& why) {
     target.image().discard();
-    files.refresh(SourceFile::main);
+    files.begin_attempt();
     const SourceFacts facts = probe_source(files);
     SourceMover mover(files, target, movers_, context, report);
     static_cast<void>(mover.move_main());

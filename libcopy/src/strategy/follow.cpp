@@ -11,6 +11,7 @@
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/fold.hpp"
 #include "sqlbk/core/io.hpp"
+#include "unseen_wal.hpp"
 #include "wal_follower.hpp"
 #include "wal_part.hpp"
 
@@ -91,7 +92,8 @@ class FollowStrategy final : public CopyStrategy {
         copy_once(files, target, context, report);
         return;
       } catch (const Error& error) {
-        if (error.code() != Errc::source_changed && error.code() != Errc::frames_without_checksum) {
+        if (error.code() != Errc::source_changed && error.code() != Errc::source_busy &&
+            error.code() != Errc::frames_without_checksum) {
           throw;
         }
         context.deadline.first_pass_done();
@@ -109,7 +111,7 @@ class FollowStrategy final : public CopyStrategy {
 
  private:
   void copy_once(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) {
-    files.refresh(SourceFile::main);
+    files.begin_attempt();
     const SourceFacts facts = probe_source(files);
     require_copyable(facts, {.opaque = context.options.opaque});
     const Suitability answer = probe(facts);
@@ -121,6 +123,7 @@ class FollowStrategy final : public CopyStrategy {
     if (facts.journal_state == format::JournalState::active) {
       throw_changed(files, "it has an active journal beside its WAL");
     }
+    refuse_unseen_wal(files, facts.header);
     // Descriptors of its own: LiveFiles serves one thread.
     LiveFiles wal_files(files.main_path());
     if (!wal_files.stat(SourceFile::main).same_file(files.stat(SourceFile::main))) {
@@ -138,6 +141,7 @@ class FollowStrategy final : public CopyStrategy {
       thread.stop();
     }
     follower.finish();  // what was backfilled while main was copied was committed before
+    refuse_unseen_wal(files, facts.header);
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
     if (read_journal_state(files) == format::JournalState::active ||
         !files.is_current(SourceFile::journal)) {
@@ -157,6 +161,12 @@ class FollowStrategy final : public CopyStrategy {
     if (follower.size_pages() == 0) {
       cut_to_header_size(main_fd, path);
     } else {
+      require_possible_size(stat_of(main_fd, path).size_bytes,
+                            {.header = follower.header(),
+                             .frames = follower.frames(),
+                             .size_pages = follower.size_pages(),
+                             .vouched_by_index = false},
+                            path);
       PageLayer layer(main_fd, path, follower.header().page_size_bytes);
       follower.overlay().for_each(follower.size_pages(),
                                   [&](std::uint32_t page_number, std::span<std::byte> page) {

@@ -1,7 +1,11 @@
 #include "journal_watch.hpp"
 
+#include <cerrno>
+#include <fcntl.h>
+#include <utility>
+
+#include "sqlbk/core/error.hpp"
 #include "sqlbk/core/locks.hpp"
-#include "sqlbk/core/source.hpp"
 
 namespace sqlbk::copy {
 
@@ -14,15 +18,24 @@ void JournalWatch::look() {
   if (!files_.is_current(SourceFile::journal)) return;
   const auto holder_now = lock_state(files_).exclusive;
   if (!holder_now || holder_now->pid != holder->pid) return;
-  seen_ = Seen{.pid = holder->pid, .journal = files_.stat(SourceFile::journal)};
+  const FileStat journal = files_.stat(SourceFile::journal);
+  if (seen_ && seen_->journal.same_file(journal)) {
+    seen_->pid = holder->pid;
+    seen_->journal = journal;
+    return;
+  }
+  UniqueFd kept(::fcntl(files_.fd_of(SourceFile::journal), F_DUPFD_CLOEXEC, 0));
+  if (!kept) throw system_error("keep open", files_.path_of(SourceFile::journal), errno);
+  seen_ = Seen{.pid = holder->pid, .journal = journal, .kept = std::move(kept)};
 }
 
-bool JournalWatch::vouches() const {
-  if (!seen_ || !files_.has(SourceFile::journal)) return false;
+bool JournalWatch::vouches(const SourceFacts& facts) const {
+  if (!seen_ || !facts.journal || !facts.locks.exclusive) return false;
   const auto holder = lock_state(files_).exclusive;
-  const FileStat journal = files_.stat(SourceFile::journal);
-  return holder && holder->pid == seen_->pid && journal.same_file(seen_->journal) &&
-         files_.stat(SourceFile::main).mtime_ns <= journal.mtime_ns;
+  return holder && holder->pid == seen_->pid && facts.locks.exclusive->pid == seen_->pid &&
+         facts.journal->same_file(seen_->journal) &&
+         // The same stamp may be of a write before or after.
+         facts.main.mtime_ns < facts.journal->mtime_ns;
 }
 
 }  // namespace sqlbk::copy

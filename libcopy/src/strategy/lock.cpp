@@ -54,8 +54,7 @@ class LockStrategy final : public CopyStrategy {
   // Every WAL connection holds SHARED on main and, but for one that lets nobody in, the DMS lock.
   static void require_owner_uses_shm(const LiveFiles& files) {
     const LockState locks = lock_state(files);
-    constexpr int kOpenFileLock = -1;  // SQLite's locks are not of this kind: another copy's
-    if (!locks.shared || locks.shared->pid == kOpenFileLock || locks.dms) return;
+    if (!locks.shared || locks.dms) return;
     throw Error(Errc::source_busy, "unable to lock " + quoted(files.given_path()) +
                                        ": it is open, but not with the -shm file beside it")
         .with_path(files.given_path());
@@ -63,7 +62,7 @@ class LockStrategy final : public CopyStrategy {
 
   void copy_once(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) {
     report.attempts += 1;
-    files.refresh(SourceFile::main);
+    files.begin_attempt();
     const SharedLock shared(files);
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
     const SourceFacts facts = probe_source(files);
@@ -77,18 +76,15 @@ class LockStrategy final : public CopyStrategy {
     std::optional<WalReadLock> read_lock;
     if (needs_wal_lock(facts)) {
       read_lock.emplace(files, context);
-      // An -shm that the path no longer names, or that the owner does not use, protects nothing.
-      if (!files.is_current(SourceFile::main) || !files.is_current(SourceFile::shm)) {
-        throw_changed(files, "its files were replaced");
-      }
+      // One that the path no longer names, or that the owner does not use, protects nothing.
+      if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
       require_owner_uses_shm(files);
     }
     LockBudget budget(files, context.options.lock_budget);
     const auto watch = context.watch([&budget] { budget.look(); });
     LockedCopy locked(files, target, movers_, context, report);
     if (read_lock) {
-      locked.copy_wal_mode(false);
-      if (!files.is_current(SourceFile::shm)) throw_changed(files, "its -shm was replaced");
+      locked.copy_wal_mode(false, read_lock->file());
     } else {
       locked.copy_rollback_mode();
     }

@@ -41,7 +41,14 @@ LockedCopy::WalStart LockedCopy::read_wal_start(bool somebody_attached) {
   throw_changed(files_, "the WAL and its index do not come into step");
 }
 
-void LockedCopy::copy_wal_mode(bool somebody_attached) {
+// Who opens the database after its -shm was replaced locks in the new one: our lock in the old one
+// keeps no checkpoint of theirs out of main.
+void LockedCopy::require_same_shm(const FileStat& shm) const {
+  const std::optional<FileStat> now = files_.stat_by_path(SourceFile::shm);
+  if (!now || !now->same_file(shm)) throw_changed(files_, "its -shm was replaced");
+}
+
+void LockedCopy::copy_wal_mode(bool somebody_attached, const FileStat& shm) {
   const WalStart start = read_wal_start(somebody_attached);
   const FileStat main_before = files_.stat(SourceFile::main);
   static_cast<void>(mover_.move_main());  // may be shortened under us; the WAL says its size
@@ -54,6 +61,7 @@ void LockedCopy::copy_wal_mode(bool somebody_attached) {
   } else {
     take_main_alone(start, main_before);
   }
+  require_same_shm(shm);
 }
 
 // What the index promised at the start: nothing that was backfilled into main since then is newer

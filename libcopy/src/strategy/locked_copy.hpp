@@ -23,10 +23,10 @@ class LockedCopy {
         report_(report),
         mover_(files, target, movers, context, report) {}
 
-  // REQUIRES: SHARED on main and a read lock of the WAL's, taken before the call.
+  // REQUIRES: SHARED on main and a read lock of the WAL's in the file `shm`, taken before the call.
   // `somebody_attached`: the wal-index must be readable, because a connection (ours, for example)
   // is attached to it. Throws source_changed where the attempt proves nothing.
-  void copy_wal_mode(bool somebody_attached);
+  void copy_wal_mode(bool somebody_attached, const FileStat& shm);
   // REQUIRES: SHARED on main, taken before the call.
   void copy_rollback_mode();
 
@@ -34,6 +34,7 @@ class LockedCopy {
 
  private:
   struct WalStart;
+  void require_same_shm(const FileStat& shm) const;
   WalStart read_wal_start(bool somebody_attached);
   static std::uint64_t wal_bytes_that_count(const WalStart& start);
   void take_wal(const WalStart& start);

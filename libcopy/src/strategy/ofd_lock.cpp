@@ -52,7 +52,7 @@ SharedLock::SharedLock(const LiveFiles& files)
     : range_([&files] {
         // Whoever holds PENDING is about to write and lets no new reader in.
         const OfdReadLock pending(files, SourceFile::main, kPendingByte, 1);
-        return OfdReadLock(files, SourceFile::main, kSharedFirstByte, kSharedSizeBytes);
+        return OfdReadLock(files, SourceFile::main, kCopySharedByte, 1);
       }()) {}
 
 }  // namespace sqlbk::copy

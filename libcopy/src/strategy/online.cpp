@@ -89,7 +89,7 @@ class OnlineStrategy final : public CopyStrategy {
   void copy(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) override {
     try_while_busy(target.image(), context, [&] {
       report.attempts += 1;
-      files.refresh(SourceFile::main);
+      files.begin_attempt();
       const SourceFacts facts = probe_source(files);
       if (facts.uses_wal() && is_readable_as_immutable(facts)) {
         copy_at_rest(files, target, context, report);
@@ -121,8 +121,10 @@ class OnlineStrategy final : public CopyStrategy {
     const auto watch = context.watch([&budget] { budget.look(); });
     files.refresh_sidecars();
     const FileStat before = files.stat(SourceFile::main);
+    if (connection.facts().uses_wal()) connection.require_same_shm(files);
     back_up(files, connection, target, context, report);
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
+    if (connection.facts().uses_wal()) connection.require_same_shm(files);
     // Sees owners whose locks the kernel does not know.
     if (!connection.facts().uses_wal() && !before.unchanged(files.stat(SourceFile::main))) {
       throw_changed(files, "its main file was written in spite of our read lock");

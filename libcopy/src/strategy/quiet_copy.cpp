@@ -40,14 +40,14 @@ Suitability may_roll_back(const SourceFacts& facts) {
         "its hot journal belongs to a transaction over several databases, which only SQLite can "
         "settle in place");
   }
-  if (!facts.header && !facts.is_empty() && facts.has_hot_journal()) {
+  if (!facts.header && !facts.is_empty() && !facts.is_blank && facts.has_hot_journal()) {
     return Suitability::no("it is encrypted and has a hot journal, which cannot be rolled back");
   }
   return {};
 }
 
 void copy_quietly(LiveFiles& files, StagedTarget& target, SourceMover& mover, RunContext& context,
-                  Report& report) {
+                  Report& report, const JournalWatch* watch) {
   QuietProof proof(files, context);
   const SourceFacts& facts = proof.facts();
   require_copyable(facts, {.opaque = context.options.opaque});
@@ -77,6 +77,11 @@ void copy_quietly(LiveFiles& files, StagedTarget& target, SourceMover& mover, Ru
   }
   report.verdict = hot ? Verdict::recovered : Verdict::at_rest;
   report.assumptions = proof.assumptions();
+  // Seen to journal, and to have finished its journal after its last write to main.
+  if (!report.assumptions.empty() && watch != nullptr && watch->vouches(facts)) {
+    report.assumptions.clear();
+    report.verdict = Verdict::proven;
+  }
 }
 
 }  // namespace sqlbk::copy

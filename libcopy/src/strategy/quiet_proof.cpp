@@ -56,7 +56,7 @@ QuietProof::QuietProof(LiveFiles& files, RunContext& context) : files_(files), c
   // vain.
   constexpr int kTries = 50;
   for (int i = 0; i < kTries; ++i) {
-    files_.refresh(SourceFile::main);
+    files_.begin_attempt();
     files_.refresh_sidecars();
     const Seen seen = look();
     wait_for_tick(seen);

@@ -10,6 +10,7 @@
 #include "quiet_copy.hpp"
 #include "source_changed.hpp"
 #include "sqlbk/core/error.hpp"
+#include "unseen_wal.hpp"
 #include "wal_header_file.hpp"
 #include "wal_part.hpp"
 
@@ -56,12 +57,7 @@ class RetryVerifyStrategy final : public CopyStrategy {
       const auto round_start = Clock::now();
       try {
         journal.look();
-        copy_once(files, target, mover, context, report);
-        // Seen to journal, and to have finished its journal after its last write to main.
-        if (!report.assumptions.empty() && journal.vouches()) {
-          report.assumptions.clear();
-          report.verdict = Verdict::proven;
-        }
+        copy_once(files, target, mover, journal, context, report);
         report.strategy = mover.mover_used().empty() ? name_ : "retry-verify+" + mover.mover_used();
         report.facts.emplace_back("rounds", std::to_string(attempt));
         return;
@@ -101,15 +97,15 @@ class RetryVerifyStrategy final : public CopyStrategy {
                      : ", or raise --copy-retry or --timeout");
   }
 
-  void copy_once(LiveFiles& files, StagedTarget& target, SourceMover& mover, RunContext& context,
-                 Report& report) {
-    files.refresh(SourceFile::main);
+  void copy_once(LiveFiles& files, StagedTarget& target, SourceMover& mover,
+                 const JournalWatch& journal, RunContext& context, Report& report) {
+    files.begin_attempt();
     files.refresh_sidecars();
     const std::optional<WalHeaderBytes> start = wal_header_by_path(files);
     const format::ParsedWalHeader header = parse(start);
     if (!header || header->salt.is_zero()) {
       // Equal headers prove nothing where there are none: created, checkpointed, deleted between.
-      copy_quietly(files, target, mover, context, report);
+      copy_quietly(files, target, mover, context, report, &journal);
       return;
     }
     copy_beside_wal(files, target, mover, *start, context, report);
@@ -124,6 +120,7 @@ class RetryVerifyStrategy final : public CopyStrategy {
     if (facts.journal_state == format::JournalState::active) {
       throw_changed(files, "it has an active journal beside its WAL");
     }
+    refuse_unseen_wal(files, facts.header);
     static_cast<void>(mover.move_main());  // may be shortened under us; the WAL says its size
     // Between main and WAL: what the index promises now is in main or in the WAL that follows.
     files.refresh(SourceFile::shm);
@@ -136,6 +133,7 @@ class RetryVerifyStrategy final : public CopyStrategy {
     if (read_journal_state(files) == format::JournalState::active) {
       throw_changed(files, "a journal appeared beside its WAL");
     }
+    refuse_unseen_wal(files, facts.header);
     StagedImage& image = target.image();
     const WalScan scan = scan_wal(image.wal_fd(), image.wal_path(), context);
     if (!scan.header || scan.header->salt != format::parse_wal_header(start)->salt) {

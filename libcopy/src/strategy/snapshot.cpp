@@ -51,7 +51,9 @@ class SnapshotStrategy final : public CopyStrategy {
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
     LockedCopy locked(files, target, movers_, context, report);
     if (is_wal) {
-      locked.copy_wal_mode(true);
+      // The same before and after SQLite has opened it: that one it has locked.
+      connection.require_same_shm(files);
+      locked.copy_wal_mode(true, *connection.facts().shm);
     } else {
       locked.copy_rollback_mode();
     }

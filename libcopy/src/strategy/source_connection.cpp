@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include "source_changed.hpp"
 #include "sqlbk/core/copy_strategy.hpp"
 #include "sqlbk/core/error.hpp"
 
@@ -9,7 +10,7 @@ namespace sqlbk::copy {
 
 SourceConnection::SourceConnection(LiveFiles& files, RunContext& context)
     : context_(context), path_(files.main_path()) {
-  files.refresh(SourceFile::main);
+  files.begin_attempt();
   guard_.emplace(files);
   facts_ = probe_source(files);
   require_copyable(facts_);
@@ -62,6 +63,13 @@ void SourceConnection::begin_read() {
     throw Error(is_race ? Errc::source_changed : Errc::unsuitable, error.what())
         .with_path(path_)
         .with_sqlite_code(error.sqlite_extended_code());
+  }
+}
+
+void SourceConnection::require_same_shm(const LiveFiles& files) const {
+  const std::optional<FileStat> now = files.stat_by_path(SourceFile::shm);
+  if (!now || !facts_.shm || !now->same_file(*facts_.shm)) {
+    throw_changed(files, "its -shm was replaced");
   }
 }
 

@@ -33,6 +33,9 @@ class SourceConnection {
 
   // The source as it was under our SHARED.
   const SourceFacts& facts() const noexcept { return facts_; }
+  // Throws source_changed unless the -shm is still the one in which SQLite has locked for us.
+  // REQUIRES: a WAL source.
+  void require_same_shm(const LiveFiles& files) const;
   // "wal", "delete", …; within the read transaction.
   std::string journal_mode();
 

@@ -10,7 +10,7 @@ namespace sqlbk::copy {
 
 std::uint64_t SourceMover::move_main() {
   StagedImage& image = target_.image();
-  if (!has_earlier_round_ || shares_extents_) {
+  if (!compares_ || !holds_main_ || shares_extents_) {
     return move(SourceFile::main, image.main_fd(), image.main_path());
   }
   const std::string& in_path = files_.main_path();
@@ -49,7 +49,11 @@ std::uint64_t SourceMover::move(SourceFile file, int out_fd, const std::string& 
               .offset_bytes = 0,
               .length_bytes = std::min(size_bytes, most_bytes)};
   const std::uint64_t wanted_bytes = job.length_bytes;
-  if (wanted_bytes == 0) return 0;
+  if (wanted_bytes == 0) {
+    truncate_to(out_fd, 0, out_path);  // what an earlier round has left
+    if (file == SourceFile::main) holds_main_ = true;
+    return 0;
+  }
   std::string tried;
   for (const std::unique_ptr<Mover>& mover : movers_) {
     // Blocks can be shared whole only; the rest is cut off again, which costs nothing.
@@ -57,12 +61,14 @@ std::uint64_t SourceMover::move(SourceFile file, int out_fd, const std::string& 
     if (!mover->shares_extents()) target_.require_space(wanted_bytes);
     Moved moved = mover->move(job, context_);
     if (moved.outcome == MoveOutcome::done) {
-      if (moved.bytes > wanted_bytes) {
-        truncate_to(out_fd, wanted_bytes, out_path);
-        moved.bytes = wanted_bytes;
-      }
+      // Shared beyond what was asked for, or left by an earlier round.
+      moved.bytes = std::min(moved.bytes, wanted_bytes);
+      truncate_to(out_fd, moved.bytes, out_path);
       if (mover_used_.empty()) mover_used_ = mover->name();
-      if (file == SourceFile::main) shares_extents_ = mover->shares_extents();
+      if (file == SourceFile::main) {
+        shares_extents_ = mover->shares_extents();
+        holds_main_ = true;
+      }
       report_.moved_bytes += moved.bytes;
       return moved.bytes;
     }

@@ -30,10 +30,10 @@ class SourceMover {
   std::uint64_t move_wal(std::uint64_t most_bytes = kWholeFile);
   std::uint64_t move_journal();
 
-  // The image's main holds a copy of an earlier round: write only what differs from it, unless
-  // blocks are shared, which costs no writing anyway.
+  // Where the image's main holds a copy of an earlier round: write only what differs from it,
+  // unless blocks are shared, which costs no writing anyway.
   void compare_from_now_on() noexcept {
-    has_earlier_round_ = true;
+    compares_ = true;
     changed_bytes_.reset();
   }
   // Of main, in this round: what differed from the round before; nullopt where that was not asked,
@@ -54,7 +54,8 @@ class SourceMover {
   Report& report_;
   std::string mover_used_;
   bool shares_extents_ = false;
-  bool has_earlier_round_ = false;
+  bool compares_ = false;
+  bool holds_main_ = false;  // of a round that moved all of it
   std::optional<std::uint64_t> changed_bytes_;
 };
 

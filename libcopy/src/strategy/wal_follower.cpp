@@ -34,11 +34,9 @@ PageOverlay::PageOverlay(std::string path, std::uint32_t page_size_bytes)
 
 void PageOverlay::put(std::uint32_t page_number, format::Bytes page) {
   write_all(fd_.get(), page, std::uint64_t{page_number - 1} * page_size_bytes_, path_);
-  if (page_number >= present_.size()) {
-    present_.resize(std::max<std::size_t>(page_number + std::size_t{1}, 2 * present_.size()));
-  }
-  if (!present_[page_number]) ++count_;
-  present_[page_number] = true;
+  auto present = present_[page_number - page_number % kGroupPages][page_number % kGroupPages];
+  if (!present) ++count_;
+  present = true;
 }
 
 void PageOverlay::read(std::uint32_t page_number, std::span<std::byte> page) const {

@@ -6,8 +6,10 @@
 // On failure throws Error(source_changed); the overlay is then of no use.
 #pragma once
 
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,10 +32,13 @@ class PageOverlay {
   template <typename Use>
   void for_each(std::uint32_t last_page, Use use) const {
     std::vector<std::byte> page(page_size_bytes_);
-    for (std::uint32_t number = 1; number <= last_page && number < present_.size(); ++number) {
-      if (!present_[number]) continue;
-      read(number, page);
-      use(number, std::span<std::byte>(page));
+    for (const auto& [first, present] : present_) {
+      for (std::uint32_t i = 0; i < kGroupPages; ++i) {
+        if (first + i > last_page) return;
+        if (!present[i]) continue;
+        read(first + i, page);
+        use(first + i, std::span<std::byte>(page));
+      }
     }
   }
   std::uint64_t size_pages() const noexcept { return count_; }
@@ -44,7 +49,10 @@ class PageOverlay {
   std::string path_;
   UniqueFd fd_;
   std::uint32_t page_size_bytes_;
-  std::vector<bool> present_;
+  // By the first page of each group that has any: whatever page numbers a damaged WAL says, what is
+  // kept grows with the pages put.
+  static constexpr std::uint32_t kGroupPages = 4096;
+  std::map<std::uint32_t, std::bitset<kGroupPages>> present_;
   std::uint64_t count_ = 0;
 };
 

@@ -36,7 +36,8 @@ Candidate best_of(const std::optional<format::WalIndexHeader>& index) {
 
 }  // namespace
 
-WalReadLock::WalReadLock(const LiveFiles& files, RunContext& context) {
+WalReadLock::WalReadLock(const LiveFiles& files, RunContext& context)
+    : file_(files.stat(SourceFile::shm)) {
   constexpr int kTries = 100;
   for (int i = 0; i < kTries; ++i) {
     const Candidate best = best_of(read_live_wal_index(files));

@@ -21,12 +21,15 @@ class WalReadLock {
 
   // READ_LOCK(0) to READ_LOCK(4).
   unsigned number() const noexcept { return number_; }
+  // The -shm on which it stands. One that takes its name is another, and protects another state.
+  const FileStat& file() const noexcept { return file_; }
 
  private:
   bool try_lock(const LiveFiles& files, unsigned number, std::optional<std::uint32_t> mark);
 
   std::optional<OfdReadLock> lock_;
   unsigned number_ = 0;
+  FileStat file_;
 };
 
 }  // namespace sqlbk::copy

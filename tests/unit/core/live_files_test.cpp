@@ -356,7 +356,32 @@ TEST_F(LiveFilesTest, AReplacedFileIsNotCurrent) {
   EXPECT_TRUE(files.refresh(SourceFile::main));
   EXPECT_TRUE(files.is_current(SourceFile::main));
   EXPECT_EQ(files.stat(SourceFile::main).size_bytes, 5U);
-  EXPECT_NE(::fcntl(old, F_GETFD), -1) << "kept open to the end";
+  EXPECT_NE(::fcntl(old, F_GETFD), -1) << "kept open until the next attempt";
+  files.begin_attempt();
+  EXPECT_EQ(::fcntl(old, F_GETFD), -1);
+}
+
+// A journal that was deleted keeps its space on the owner's disk while we have it open.
+TEST_F(LiveFilesTest, DeletedFilesAreNotKeptForLong) {
+  test::write_text(path_, "main");
+  LiveFiles files(path_);
+  const int before = descriptors();
+  for (int i = 0; i < 50; ++i) {
+    test::write_text(path_ + "-journal", std::to_string(i));
+    files.refresh_sidecars();
+    std::filesystem::remove(path_ + "-journal");
+  }
+  files.refresh_sidecars();
+  EXPECT_EQ(descriptors(), before);
+  for (int i = 0; i < 3; ++i) {
+    test::write_text(path_ + "-wal", std::to_string(i));
+    files.refresh_sidecars();
+    std::filesystem::remove(path_ + "-wal");
+  }
+  EXPECT_EQ(descriptors(), before + 3);
+  files.refresh_sidecars();
+  files.begin_attempt();
+  EXPECT_EQ(descriptors(), before);
 }
 
 TEST_F(LiveFilesTest, SidecarsComeAndGo) {

@@ -197,6 +197,16 @@ TEST_F(LocksTest, TheRangesAreExact) {
   EXPECT_EQ(seen(0x40000200), "----");
 }
 
+TEST_F(LocksTest, AnotherCopyIsNotSeen) {
+  make("delete");
+  const UniqueFd copy = open_again();
+  lock_range(copy.get(), F_RDLCK, kCopySharedByte, 1);
+  EXPECT_FALSE(state().any());
+  const UniqueFd owner = open_again();
+  lock_range(owner.get(), F_RDLCK, kSharedFirstByte, kSharedSizeBytes);
+  EXPECT_TRUE(state().shared);
+}
+
 TEST_F(LocksTest, OnlyTheDmsByteIsDms) {
   make("wal");
   test::write_file(path_ + "-shm", test::Buffer(32768));

@@ -51,9 +51,14 @@ class LiveFiles {
   // The path still names the file that we have open; or we have none open and it names none.
   bool is_current(SourceFile file) const;
   // Opens what the path names now, if it is not what we have open. The older descriptor is kept
-  // open, unused. Returns has(file). Throws source_missing where main is gone.
+  // open, unused, until begin_attempt(), so that its inode number stays its own; a journal, of
+  // which an owner can make hundreds a second, is closed at once. Returns has(file). Throws
+  // source_missing where main is gone.
   bool refresh(SourceFile file);
   void refresh_sidecars();
+  // Closes what refresh() has left open, so that no deleted file keeps its space on the disk, and
+  // refreshes main. REQUIRES: no lock of ours and no SQLite connection rests on the source.
+  void begin_attempt();
 
   // Reads from the descriptor; fewer bytes only at the end of the file. 0 where !has(file).
   std::size_t read(SourceFile file, std::span<std::byte> buffer, std::uint64_t offset) const;
@@ -62,7 +67,7 @@ class LiveFiles {
   std::string given_path_;
   std::string main_path_;
   std::array<int, kSourceFiles.size()> current_{-1, -1, -1, -1};
-  std::vector<int> open_;  // everything ever opened; closed by the destructor only
+  std::vector<int> open_;  // all that is open, current or not
 };
 
 }  // namespace sqlbk

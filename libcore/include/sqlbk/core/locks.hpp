@@ -16,6 +16,9 @@ inline constexpr std::uint64_t kPendingByte = 0x40000000;
 inline constexpr std::uint64_t kReservedByte = kPendingByte + 1;
 inline constexpr std::uint64_t kSharedFirstByte = kPendingByte + 2;
 inline constexpr std::uint64_t kSharedSizeBytes = 510;
+// SQLite locks all of the SHARED range. sqlbk's own readers' lock stands on its first byte alone,
+// which keeps EXCLUSIVE out as well: whoever is found on the others is not another copy.
+inline constexpr std::uint64_t kCopySharedByte = kSharedFirstByte;
 
 struct LockHolder {
   int pid = -1;  // -1: not told (an open file description lock, or another pid namespace)
@@ -30,7 +33,8 @@ std::optional<LockHolder> conflicting_lock(int fd, std::uint64_t start_byte,
 
 // SQLite's locks on a source, as they are at one moment.
 struct LockState {
-  std::optional<LockHolder> shared;  // anybody on the SHARED range: a reader, or any WAL connection
+  // A reader, or any WAL connection; not another copy by sqlbk.
+  std::optional<LockHolder> shared;
   std::optional<LockHolder> writer;  // RESERVED, PENDING by a writer, or EXCLUSIVE
   std::optional<LockHolder> reserved;
   std::optional<LockHolder> exclusive;

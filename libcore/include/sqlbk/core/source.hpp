@@ -24,6 +24,7 @@ struct SourceFacts {
   std::optional<FileStat> shm;
   std::optional<FileStat> journal;
   format::ParsedDbHeader header;
+  bool is_blank = false;  // page 1 was never written: only zeros where the header should be
   format::ParsedWalHeader wal_header;
   format::JournalState journal_state = format::JournalState::inactive;
   bool names_super_journal = false;

@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include "../../core/format/format_support.hpp"
+#include "files.hpp"
 #include "kit/checker.hpp"
 #include "kit/temporary_directory.hpp"
 #include "kit/workload.hpp"
@@ -18,6 +20,7 @@ namespace {
 
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
+using format_test::put_be32;
 using test::Hooks;
 using test::Outcome;
 using test::Owner;
@@ -102,6 +105,35 @@ TEST_F(Follow, ALeftWalIsFollowedAndTheSourceStaysAsItIs) {
   const test::SeenSource before = test::look_at_source(source_);
   expect_good(copy(), kCommits);
   EXPECT_EQ(test::difference(before, test::look_at_source(source_), true), "");
+}
+
+// Right checksums prove no sense: SQLite calls such a database damaged.
+TEST_F(Follow, ACommitThatSaysMorePagesThanItCanHaveMadeIsDamage) {
+  make();
+  {
+    Owner owner({open()});
+    owner->run(0);
+  }  // killed
+  std::string bytes = test::bytes_of(source_ + "-wal");
+  const std::span<std::byte> wal = std::as_writable_bytes(std::span(bytes));
+  const format::ParsedWalHeader header =
+      format::parse_wal_header(wal.first(format::kWalHeaderSizeBytes));
+  ASSERT_TRUE(header);
+  const auto size = static_cast<std::size_t>(format::wal_frame_size_bytes(header->page_size_bytes));
+  format::WalChecksum sum = header->checksum;
+  for (std::size_t at = format::kWalHeaderSizeBytes; at + size <= wal.size(); at += size) {
+    const std::span<std::byte> frame = wal.subspan(at, size);
+    if (format::parse_wal_frame_header(frame).is_commit()) put_be32(frame, 4, 1U << 28U);
+    sum = format::wal_checksum(sum, frame.first(8), header->big_endian_checksum);
+    sum = format::wal_checksum(sum, frame.subspan(format::kWalFrameHeaderSizeBytes),
+                               header->big_endian_checksum);
+    put_be32(frame, 16, sum.s0);
+    put_be32(frame, 20, sum.s1);
+  }
+  test::write_text(source_ + "-wal", bytes);
+  const Outcome outcome = copy();
+  ASSERT_FALSE(outcome.ok()) << outcome.explain();
+  EXPECT_EQ(outcome.error->code(), Errc::damaged) << outcome.explain();
 }
 
 TEST_F(Follow, AnExclusiveOwnerIsFollowedWithoutAnIndex) {

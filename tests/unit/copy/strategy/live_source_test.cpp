@@ -6,15 +6,18 @@
 #include <array>
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <tuple>
 
 #include <gtest/gtest.h>
 
+#include "files.hpp"
 #include "kit/checker.hpp"
 #include "kit/temporary_directory.hpp"
 #include "kit/workload.hpp"
 #include "sqlbk/core/locks.hpp"
+#include "strategy/ofd_lock.hpp"
 #include "support/hook_mover.hpp"
 #include "support/owner.hpp"
 #include "support/run_copy.hpp"
@@ -80,6 +83,101 @@ INSTANTIATE_TEST_SUITE_P(Strategies, EveryStrategy,
                          ::testing::ValuesIn(test::hooked_strategies(test::any_strategy)), name_of);
 INSTANTIATE_TEST_SUITE_P(Strategies, EveryLocker,
                          ::testing::ValuesIn(test::hooked_strategies(test::takes_locks)), name_of);
+
+// --- Files that are another database's, or nobody's.
+
+// Who comes after that locks in the new one, and checkpoints past the lock in the old one.
+TEST_P(EveryStrategy, AnIndexThatIsReplacedMeanwhileDoesNotTearTheCopy) {
+  make_database(kit::JournalMode::wal);
+  Owner owner({[this](OwnerState& state) {
+    state.open(source_, "PRAGMA wal_autocheckpoint=0");
+    state.commit(1);  // few pages: those of the others are not hidden by it
+  }});
+  owner->run(0);
+  Owner next({[this](OwnerState& state) {
+    state.open(source_, "PRAGMA wal_autocheckpoint=0");
+    state.commit(20);
+    state.connection->execute("PRAGMA wal_checkpoint(PASSIVE)");
+  }});
+  bool replaced = false;
+  Hooks hooks;
+  hooks.middle = [&](const MoveJob& job, RunContext&) {
+    if (replaced || job.in_path != source_) return;
+    replaced = true;
+    fs::remove(source_ + "-shm");
+    next->run(0);
+  };
+  expect_good_or_refused(GetParam(), copy(GetParam(), hooks), floor_of(1));
+  EXPECT_TRUE(replaced);
+}
+
+// A dead owner's, of a file that has another name by which it was changed since.
+TEST_P(EveryStrategy, AWalThatIsLeftBesideAnotherNameIsNotTakenForThatInUse) {
+  make_database(kit::JournalMode::wal);
+  {
+    Owner dead({[this](OwnerState& state) {
+      state.open(source_, "PRAGMA wal_autocheckpoint=0");
+      state.commit(10);
+      state.connection->execute("PRAGMA wal_checkpoint(PASSIVE)");
+    }});
+    dead->run(0);
+  }
+  ASSERT_GT(fs::file_size(source_ + "-wal"), 0U);
+  const std::string other_name = source_directory_.file("other.db");
+  fs::create_hard_link(source_, other_name);
+  Owner owner({[&](OwnerState& state) {
+    state.open(other_name, "PRAGMA wal_autocheckpoint=0");
+    state.commit(10);
+    state.connection->execute("PRAGMA wal_checkpoint(PASSIVE)");
+  }});
+  owner->run(0);
+  const Outcome outcome = copy(GetParam(), {}, {}, Deadline::after(std::chrono::milliseconds(300)));
+  ASSERT_FALSE(outcome.ok()) << outcome.explain();
+  EXPECT_EQ(outcome.exit_code(), 4) << outcome.explain();
+}
+
+// Another copy holds a reader's lock, and keeps nobody else from copying.
+TEST_P(EveryStrategy, AnotherCopyIsNoOwner) {
+  make_database(kit::JournalMode::wal);
+  ASSERT_FALSE(fs::exists(source_ + "-wal"));
+  const LiveFiles other(source_);
+  const SharedLock held(other);
+  const Outcome outcome = copy(GetParam(), {});
+  if (!outcome.ok()) {
+    // It has no owner: not for those who need one.
+    EXPECT_EQ(outcome.error->code(), Errc::unsuitable) << outcome.explain();
+    return;
+  }
+  EXPECT_EQ(outcome.report.attempts, 1U) << outcome.explain();
+  EXPECT_TRUE(kit::check_copy(copy_).good());
+}
+
+// Its first transaction is so long that main is written before page 1 is.
+TEST_P(EveryStrategy, ADatabaseThatIsBeingCreatedIsEmptyUntilThen) {
+  test::write_text(source_, "");
+  std::optional<Owner> owner;
+  owner.emplace(std::vector<test::OwnerTask>{[this](OwnerState& state) {
+    state.open(source_, "PRAGMA cache_size=5");
+    state.connection->execute(
+        "BEGIN; CREATE TABLE t(a); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+        "WHERE i < 300) INSERT INTO t SELECT zeroblob(900) FROM n");
+  }});
+  (*owner)->run(0);
+  ASSERT_EQ(test::bytes_of(source_).substr(0, 16), std::string(16, '\0'));
+  for (const bool alive : {true, false}) {
+    if (!alive) owner.reset();  // killed
+    const Outcome outcome =
+        copy(GetParam(), {}, {}, Deadline::after(std::chrono::milliseconds(500)));
+    if (!outcome.ok()) {
+      EXPECT_EQ(outcome.exit_code(), 4) << outcome.explain();
+      EXPECT_TRUE(alive || outcome.error->code() == Errc::unsuitable) << outcome.explain();
+      continue;
+    }
+    EXPECT_EQ(outcome.report.verdict, Verdict::recovered);
+    EXPECT_EQ(fs::file_size(copy_), 0U) << "as SQLite rolls it back";
+    fs::remove(copy_);
+  }
+}
 
 // --- A reader on read-lock 0 does not stop a reset of the WAL (consistency-rules, 1.6).
 
@@ -367,11 +465,10 @@ TEST_P(Locks, OnTheSourceAreHeldThroughoutWhateverIsOpenedAndClosed) {
   const auto look = [&](const MoveJob&, RunContext& context) {
     ++looks;
     const std::vector<std::string> locks = test::own_locks_on(source_);
-    // SHARED on main, by SQLite or as a lock of the open file.
-    const std::string range = std::to_string(kSharedFirstByte) + "-" +
-                              std::to_string(kSharedFirstByte + kSharedSizeBytes - 1);
-    EXPECT_TRUE(
-        std::ranges::any_of(locks, [&](const std::string& lock) { return lock.ends_with(range); }))
+    // SHARED on main, on all its bytes by SQLite, on the first one as a lock of the open file.
+    const std::string first = " " + std::to_string(kSharedFirstByte) + "-";
+    EXPECT_TRUE(std::ranges::any_of(
+        locks, [&](const std::string& lock) { return lock.find(first) != std::string::npos; }))
         << "look " << looks;
     {
       LiveFiles again(source_);

@@ -12,14 +12,20 @@
 
 #include <gtest/gtest.h>
 
+#include "errors.hpp"
 #include "kit/checker.hpp"
 #include "kit/temporary_directory.hpp"
 #include "kit/workload.hpp"
+#include "register_movers.hpp"
 #include "scoped_sys.hpp"
 #include "sqlbk/core/locks.hpp"
 #include "sqlbk/format/wal_index.hpp"
 #include "strategy/lock_budget.hpp"
+#include "strategy/locked_copy.hpp"
+#include "strategy/ofd_lock.hpp"
+#include "strategy/wal_read_lock.hpp"
 #include "support/strategy_test.hpp"
+#include "test_context.hpp"
 
 namespace sqlbk::copy {
 namespace {
@@ -67,7 +73,7 @@ TEST_P(HeldLocks, AreThoseOfAReaderDuringTheCopyAndNoneAfter) {
   Hooks hooks;
   hooks.before = hooks.middle = hooks.after = [&](const MoveJob&, RunContext&) {
     ++looks;
-    std::vector<std::string> wanted{range(kSharedFirstByte, kSharedSizeBytes)};
+    std::vector<std::string> wanted{range(kCopySharedByte, 1)};
     const std::vector<std::string> locks = test::own_locks_on(source_);
     EXPECT_EQ(locks.size(), GetParam() == kit::JournalMode::wal ? 2U : 1U);
     // That of a mark, or READ_LOCK(0).
@@ -217,6 +223,26 @@ TEST_F(Lock, AnIndexThatIsReplacedMeanwhileProtectsNothing) {
   };
   expect_refused(copy(hooks, soon()), Errc::source_busy);
   EXPECT_GE(times, 1);
+}
+
+// The lock stands in the old one, whoever looks at the new one meanwhile.
+TEST_F(Lock, AnIndexThatIsReplacedBeforeItIsReadProtectsNothing) {
+  make(kit::JournalMode::wal);
+  Owner owner({open()});
+  owner->run(0);
+  LiveFiles files(source_);
+  test::TestContext run;
+  const SharedLock shared(files);
+  const WalReadLock lock(files, run.context);
+  const FileStat locked = lock.file();
+  fs::copy_file(source_ + "-shm", source_ + "-other");
+  fs::rename(source_ + "-other", source_ + "-shm");
+  StagedTarget target(probe_source(files), copy_directory_.path());
+  Report report;
+  MoverLadder movers;
+  movers.push_back(make_plain_mover());
+  LockedCopy copy(files, target, movers, run.context, report);
+  EXPECT_EQ(test::code_of([&] { copy.copy_wal_mode(false, locked); }), Errc::source_changed);
 }
 
 TEST_F(Lock, AWalBesideAnotherNameIsNotMissed) {

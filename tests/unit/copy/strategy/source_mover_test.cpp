@@ -1,0 +1,91 @@
+// The image between rounds: nothing of an earlier one is left where a later one has moved less.
+#include "strategy/source_mover.hpp"
+
+#include <filesystem>
+#include <string>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+#include "files.hpp"
+#include "kit/temporary_directory.hpp"
+#include "register_movers.hpp"
+#include "sqlbk/core/source.hpp"
+#include "sqlbk/core/staged_target.hpp"
+#include "test_context.hpp"
+
+namespace sqlbk::copy {
+namespace {
+
+// Copies, counts, and says what it is told of sharing.
+class CountingMover final : public Mover {
+ public:
+  CountingMover(bool shares, int& moves) : shares_(shares), moves_(moves) {}
+  std::string_view name() const noexcept override { return "counting"; }
+  std::string_view summary() const noexcept override { return "for tests"; }
+  bool shares_extents() const noexcept override { return shares_; }
+  Moved move(const MoveJob& job, RunContext& context) override {
+    ++moves_;
+    return plain_->move(job, context);
+  }
+
+ private:
+  bool shares_;
+  int& moves_;
+  std::unique_ptr<Mover> plain_ = make_plain_mover();
+};
+
+class SourceMoverTest : public ::testing::TestWithParam<bool> {
+ protected:
+  SourceMoverTest() {
+    test::write_text(source_, std::string(8192, 'x'));
+    files_.emplace(source_);
+    target_.emplace(probe_source(*files_), directory_.path());
+    movers_.push_back(std::make_unique<CountingMover>(GetParam(), moves_));
+    mover_.emplace(*files_, *target_, movers_, run_.context, report_);
+  }
+  std::uint64_t image_size() {
+    return stat_of(target_->image().main_fd(), target_->image().main_path()).size_bytes;
+  }
+
+  kit::TemporaryDirectory directory_;
+  std::string source_ = directory_.file("source.db");
+  int moves_ = 0;
+  test::TestContext run_;
+  Report report_;
+  MoverLadder movers_;
+  std::optional<LiveFiles> files_;
+  std::optional<StagedTarget> target_;
+  std::optional<SourceMover> mover_;
+};
+
+INSTANTIATE_TEST_SUITE_P(SharesExtents, SourceMoverTest, ::testing::Bool());
+
+TEST_P(SourceMoverTest, OfASourceThatHasBecomeEmptyNothingIsLeft) {
+  EXPECT_EQ(mover_->move_main(), 8192U);
+  std::filesystem::resize_file(source_, 0);
+  mover_->compare_from_now_on();
+  EXPECT_EQ(mover_->move_main(), 0U);
+  EXPECT_EQ(image_size(), 0U);
+}
+
+TEST_P(SourceMoverTest, OfASourceThatHasBecomeShorterNoTailIsLeft) {
+  EXPECT_EQ(mover_->move_main(), 8192U);
+  std::filesystem::resize_file(source_, 4096);
+  mover_->compare_from_now_on();
+  EXPECT_EQ(mover_->move_main(), 4096U);
+  EXPECT_EQ(image_size(), 4096U);
+}
+
+TEST_P(SourceMoverTest, WhatNoRoundHasMovedIsNotCompared) {
+  mover_->compare_from_now_on();
+  EXPECT_EQ(mover_->move_main(), 8192U);
+  EXPECT_EQ(moves_, 1);
+  EXPECT_EQ(mover_->mover_used(), "counting");
+  mover_->compare_from_now_on();
+  EXPECT_EQ(mover_->move_main(), 8192U);
+  EXPECT_EQ(moves_, GetParam() ? 2 : 1) << "what is shared is shared anew, else compared";
+}
+
+}  // namespace
+}  // namespace sqlbk::copy
