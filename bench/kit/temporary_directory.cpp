@@ -14,7 +14,7 @@ namespace {
 
 std::string default_parent() {
   std::error_code code;
-  const std::string path = std::filesystem::temp_directory_path(code).string();
+  std::string path = std::filesystem::temp_directory_path(code).string();
   if (!code) return path;
   const char* const asked = std::getenv("TMPDIR");
   throw Error(Errc::destination_unusable, "unable to use " +
