@@ -1,23 +1,30 @@
 #include "settle.hpp"
 
 #include <array>
+#include <cerrno>
+#include <fcntl.h>
+#include <string>
 
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/fold.hpp"
 #include "sqlbk/core/io.hpp"
 #include "sqlbk/core/sqlite.hpp"
+#include "sqlbk/core/sys.hpp"
 #include "sqlbk/format/db_header.hpp"
 #include "sqlbk/format/journal.hpp"
 
 namespace sqlbk {
 namespace {
 
-// SQLite itself plays the journal back when it first reads; afterwards the journal must be gone.
+// SQLite itself plays the journal back when it first reads; afterwards the journal must be gone. A
+// WAL beside it counts after that (sqlite3PagerSharedLock()), and must stay to be folded or kept.
 void roll_back_journal(StagedImage& image, RunContext& context) {
+  const bool has_wal = image.has_wal();
   image.close_files();
   try {
     context.on_host([&] {
       sqlite::Connection connection(image.main_path(), sqlite::OpenMode::read_write);
+      connection.disable_checkpoint_on_close();
       connection.execute("PRAGMA synchronous=OFF");  // the pipeline syncs once, at the end
       static_cast<void>(connection.integer("SELECT count(*) FROM sqlite_schema"));
       connection.close();
@@ -32,6 +39,17 @@ void roll_back_journal(StagedImage& image, RunContext& context) {
   if (journal && journal->size_bytes != 0) {
     throw Error(Errc::sqlite_error, "SQLite did not roll back the hot journal on the copy")
         .with_path(image.main_path());
+  }
+  // The index of the WAL was made by that connection and is no part of the copy.
+  const std::string shm = image.main_path() + "-shm";
+  if (sys().unlinkat(AT_FDCWD, shm.c_str(), 0) != 0 && errno != ENOENT) {
+    throw system_error("remove", shm, errno);
+  }
+  if (!has_wal) return;
+  if (stat_path(image.wal_path())) {
+    static_cast<void>(image.wal_fd());
+  } else {
+    image.discard_wal();  // no WAL is of a database that is empty now (pagerOpenWalIfPresent())
   }
 }
 

@@ -181,6 +181,82 @@ TEST_F(SettleTest, AHotJournalIsRolledBackOnTheCopy) {
   EXPECT_TRUE(read_file(source_ + "-journal") == journal) << "the source is not rolled back";
 }
 
+// What SQLite reads from the same three files decides: the journal is played back, then the WAL
+// counts.
+TEST_F(SettleTest, AHotJournalBesideAWalWithCommits) {
+  const std::string with_wal = directory_.file("with-wal.db");
+  {
+    Database(source_).run(
+        "CREATE TABLE t(a, b); INSERT INTO t VALUES (1, zeroblob(40000)), (2, NULL)");
+  }
+  std::filesystem::copy_file(source_, with_wal);
+  {
+    RemoteSqlite owner(with_wal);
+    owner.run("PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0");
+    owner.run("INSERT INTO t VALUES (3, NULL); INSERT INTO t VALUES (4, zeroblob(9000))");
+    owner.kill();
+  }
+  {
+    RemoteSqlite owner(source_);
+    owner.run("PRAGMA synchronous=OFF; PRAGMA cache_size=2; BEGIN");
+    owner.run("UPDATE t SET b = randomblob(40000); INSERT INTO t VALUES (5, zeroblob(90000))");
+    owner.kill();
+  }
+  std::filesystem::rename(with_wal + "-wal", source_ + "-wal");
+  const std::string oracle = directory_.file("oracle.db");
+  for (const char* suffix : {"", "-wal", "-journal"}) {
+    std::filesystem::copy_file(source_ + suffix, oracle + suffix);
+  }
+  constexpr const char* kContent = "SELECT group_concat(a || ':' || coalesce(hex(b), '')) FROM t";
+  const std::string wanted = Database(oracle).text(kContent);
+  ASSERT_TRUE(wanted.ends_with("4:" + std::string(18'000, '0'))) << "the WAL counts";
+  for (const ImageForm form : {ImageForm::folded, ImageForm::main_and_wal}) {
+    image_.discard();
+    fill_from_source();
+    ASSERT_GT(image_.wal_prefix->frames, 0U);
+    const Buffer wal = read_file(source_ + "-wal");
+    settle(form, form == ImageForm::folded ? JournalMode::rollback : JournalMode::keep);
+    if (form == ImageForm::folded) {
+      EXPECT_EQ(test::names_in(image_.directory()), std::vector<std::string>{"copy.db"});
+    } else {
+      EXPECT_EQ(test::names_in(image_.directory()),
+                (std::vector<std::string>{"copy.db", "copy.db-wal"}));
+      EXPECT_TRUE(read_file(image_.wal_path()) == wal);
+    }
+    EXPECT_EQ(Database(image_.main_path()).text(kContent), wanted);
+    EXPECT_EQ(Database(image_.main_path()).text("PRAGMA integrity_check"), "ok");
+  }
+}
+
+// The journal says that the database was empty; a WAL beside an empty one is deleted unread.
+TEST_F(SettleTest, AHotJournalOfANewDatabaseBesideAnOldWal) {
+  make_wal_source();
+  std::filesystem::remove(source_);
+  std::filesystem::remove(source_ + "-shm");
+  std::filesystem::rename(source_ + "-wal", directory_.file("old-wal"));
+  {
+    RemoteSqlite owner(source_);
+    owner.run("PRAGMA synchronous=OFF; PRAGMA cache_size=2; BEGIN; CREATE TABLE n(a)");
+    owner.run("INSERT INTO n VALUES (zeroblob(90000))");
+    owner.kill();
+  }
+  std::filesystem::rename(directory_.file("old-wal"), source_ + "-wal");
+  ASSERT_GT(std::filesystem::file_size(source_), 0U);
+  const std::string oracle = directory_.file("oracle.db");
+  for (const char* suffix : {"", "-wal", "-journal"}) {
+    std::filesystem::copy_file(source_ + suffix, oracle + suffix);
+  }
+  ASSERT_EQ(Database(oracle).integer("SELECT count(*) FROM sqlite_schema"), 0);
+  for (const ImageForm form : {ImageForm::folded, ImageForm::main_and_wal}) {
+    image_.discard();
+    fill_from_source();
+    ASSERT_GT(image_.wal_prefix->frames, 0U);
+    settle(form, form == ImageForm::folded ? JournalMode::rollback : JournalMode::keep);
+    EXPECT_EQ(test::names_in(image_.directory()), std::vector<std::string>{"copy.db"});
+    EXPECT_EQ(Database(image_.main_path()).integer("SELECT count(*) FROM sqlite_schema"), 0);
+  }
+}
+
 // SQLite leaves a journal alone that is not hot: strategies copy active ones only.
 TEST_F(SettleTest, AJournalThatIsNotRolledBackIsAnError) {
   { Database(source_).run("CREATE TABLE t(a); INSERT INTO t VALUES (7)"); }
