@@ -12,6 +12,7 @@
 #include <boost/filesystem.hpp>
 
 #include "linux/attributes.hpp"
+#include "linux/descriptor_table.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/sys.hpp"
 #include "sqlbk/format/checksum_file.hpp"
@@ -111,7 +112,27 @@ bool is_database(const std::string& path) {
   return std::memcmp(start.data(), format::kDbMagic.data(), start.size()) == 0;
 }
 
+Error in_use_error(const std::string& destination, const std::string& what) {
+  return Error(Errc::destination_in_use, "unable to replace " + quoted(destination) + ": " + what)
+      .with_path(destination);
+}
+
+// To look into a file that this process has open, and close it again, would drop the locks of the
+// host's connections on it, where the run has no descriptor table of its own (live_files.hpp).
+void require_not_open_here(const std::string& destination, const TargetOptions& options) {
+  if (platform::has_private_descriptor_table()) return;
+  std::vector<std::string_view> suffixes = suffixes_beside(options);
+  suffixes.emplace_back("");
+  for (const std::string_view suffix : suffixes) {
+    const std::optional<FileStat> file = look(destination + std::string(suffix));
+    if (file && file->is_regular() && platform::is_open_here(*file)) {
+      throw in_use_error(destination, "this program itself has it open");
+    }
+  }
+}
+
 void require_replaceable(const std::string& destination, const TargetOptions& options) {
+  require_not_open_here(destination, options);
   for (const std::string_view suffix : suffixes_beside(options)) {
     const std::string sidecar = destination + std::string(suffix);
     const std::optional<FileStat> file = look(sidecar);
@@ -132,10 +153,16 @@ void require_replaceable(const std::string& destination, const TargetOptions& op
   }
   const UniqueFd fd =
       open_at(AT_FDCWD, destination, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, destination);
-  if (platform::is_open_elsewhere(fd.get(), destination)) {
-    throw Error(Errc::destination_in_use,
-                "unable to replace " + quoted(destination) + ": a program has it open")
-        .with_path(destination);
+  switch (platform::open_elsewhere(fd.get(), destination)) {
+    case platform::OpenElsewhere::no:
+      return;
+    case platform::OpenElsewhere::yes:
+      throw in_use_error(destination, "a program has it open");
+    case platform::OpenElsewhere::unknown:
+      throw in_use_error(destination,
+                         "it belongs to another user, and whether a program has it open cannot be "
+                         "seen")
+          .with_hint("run sqlbk as its owner or as root, or choose another name");
   }
 }
 
@@ -267,7 +294,7 @@ StagedTarget::~StagedTarget() = default;
 
 void StagedTarget::require_space(std::uint64_t size_bytes) const {
   const std::uint64_t free = free_space_bytes(staging_->fd(), staging_->path());
-  if (free >= size_bytes) return;
+  if (free >= size_bytes || platform::counts_no_blocks(staging_->fd())) return;
   throw Error(Errc::no_space, "not enough space in " +
                                   quoted(staging_parent(destination_, options_)) +
                                   ": the copy needs " + std::to_string(size_bytes) + " bytes, " +

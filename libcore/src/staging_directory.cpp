@@ -16,6 +16,7 @@
 #include <boost/filesystem.hpp>
 
 #include "linux/attributes.hpp"
+#include "linux/descriptor_table.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
 #include "sqlbk/core/sys.hpp"
@@ -120,8 +121,17 @@ std::optional<ReplaceNote> read_note(const std::string& path) {
 }
 
 bool is_used(const std::string& path) {
+  const std::optional<FileStat> file = stat_path(path);
+  // Not even opened then: see require_not_open_here() in staged_target.cpp.
+  if (!platform::has_private_descriptor_table() && file && platform::is_open_here(*file)) {
+    return true;
+  }
   const UniqueFd fd = open_at(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, path);
-  return platform::is_open_elsewhere(fd.get(), path);
+  return platform::open_elsewhere(fd.get(), path) != platform::OpenElsewhere::no;
+}
+
+bool is_there(const std::string& path) {
+  return stat_at(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, path).has_value();
 }
 
 // True: nothing in the staging directory is needed any more.

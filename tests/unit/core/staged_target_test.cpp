@@ -7,12 +7,15 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <functional>
+#include <grp.h>
 #include <map>
 #include <optional>
 #include <signal.h>
 #include <string>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -700,9 +703,8 @@ TEST_F(Force, ADatabaseThatWasOpenedMeanwhileIsNotReplaced) {
   EXPECT_EQ(read_text(dest_ + "-wal"), "old-wal");
 }
 
-// Leases are for a file's owner; others look through /proc, where an isolated run finds no
-// descriptor of its own.
-TEST_F(Force, AnotherUsersFileCanBeReplacedByWhoMay) {
+// Leases are for a file's owner, and others' descriptors are for root to see.
+TEST_F(Force, AnotherUsersFileIsNotReplacedWhereItsUsersCannotBeSeen) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
   make_old();
   std::filesystem::permissions(directory_.path(), std::filesystem::perms(0755));
@@ -711,13 +713,37 @@ TEST_F(Force, AnotherUsersFileCanBeReplacedByWhoMay) {
     std::filesystem::permissions(dest_ + suffix, std::filesystem::perms(0644));
   }
   std::filesystem::permissions(source_, std::filesystem::perms(0644));
-  EXPECT_EQ(test::in_child([&] {
-              test::drop_privileges();
-              run_isolated([&](HostThread*) { copy(with_force()); });
-              return 0;
-            }),
-            0);
+  const auto code_as_nobody = [&](UniqueFd* not_its_own = nullptr) {
+    return test::in_child([&] {
+      if (not_its_own != nullptr) not_its_own->reset();
+      test::drop_privileges();
+      std::optional<Errc> code;
+      run_isolated([&](HostThread*) { code = code_of([&] { copy(with_force()); }); });
+      return code ? errc_info(*code).exit_code : 0;
+    });
+  };
+  {
+    // No lock on it: only the descriptor of another user's process tells.
+    UniqueFd reader = open_at(AT_FDCWD, dest_, O_RDONLY, 0, dest_);
+    EXPECT_EQ(code_as_nobody(&reader), errc_info(Errc::destination_in_use).exit_code);
+  }
+  EXPECT_EQ(snapshot_of(out_), old_state());
+  ASSERT_EQ(::chown(dest_.c_str(), 65534, 65534), 0);
+  EXPECT_EQ(code_as_nobody(), 0) << "everybody may replace his own";
   EXPECT_EQ(snapshot_of(out_), new_state(""));
+}
+
+// Closing any descriptor of a file drops this process's locks on it, and tests run with the one
+// descriptor table of the process, as a run does where it cannot have another.
+TEST_F(Force, LookingAtADatabaseOfThisProgramDropsNoneOfItsLocks) {
+  test::Database host(dest_);
+  host.run("PRAGMA journal_mode=WAL; CREATE TABLE t(a); BEGIN IMMEDIATE; INSERT INTO t VALUES (1)");
+  const std::vector<std::string> locks = test::own_posix_locks();
+  ASSERT_GE(locks.size(), 2U);
+  EXPECT_EQ(code_of([&] { check_destination(dest_, facts(), with_force()); }),
+            Errc::destination_in_use);
+  EXPECT_EQ(test::own_posix_locks(), locks);
+  host.run("COMMIT");
 }
 
 // Somebody opens the file in the very moment of the look: that must not end this process.
@@ -734,7 +760,7 @@ TEST_F(Force, LookingWhoHasItOpenSurvivesBeingLookedAt) {
   const int code = test::in_child([&] {
     const UniqueFd fd = open_at(AT_FDCWD, dest_, O_RDONLY, 0, dest_);
     for (int i = 0; i < 20'000; ++i) {
-      static_cast<void>(platform::is_open_elsewhere(fd.get(), dest_));
+      static_cast<void>(platform::open_elsewhere(fd.get(), dest_));
     }
     return 0;
   });
@@ -1469,6 +1495,21 @@ TEST_F(StagedTargetTest, SpaceIsLookedAtBefore) {
   EXPECT_EQ(error->code(), Errc::no_space);
   EXPECT_EQ(error->os_errno(), ENOSPC);
   EXPECT_EQ(error->path(), dest_);
+}
+
+TEST_F(StagedTargetTest, AFileSystemThatDoesNotSayHowMuchRoomItHasIsNotFull) {
+  if (::mount("none", out_.c_str(), "ramfs", 0, nullptr) != 0) {
+    GTEST_SKIP() << "mounting is not allowed here: errno " << errno;
+  }
+  EXPECT_EQ(code_of([&] {
+              StagedTarget target(dest_, facts(), {});
+              target.require_space(1'000'000);
+              stage(target, "the copy");
+              target.publish();
+            }),
+            std::nullopt);
+  EXPECT_EQ(snapshot_of(out_), (Snapshot{{"copy.db", "the copy"}}));
+  EXPECT_EQ(::umount(out_.c_str()), 0);
 }
 
 }  // namespace
