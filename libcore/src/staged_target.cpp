@@ -166,9 +166,14 @@ void require_replaceable(const std::string& destination, const TargetOptions& op
   }
 }
 
-void sync_directory(const std::string& path) {
-  const UniqueFd fd = open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, path);
-  sync_file(fd.get(), path);
+// Whether what has the name is what had it before; false where that cannot be seen.
+bool is_as_before(const std::string& path, const std::optional<FileStat>& before) noexcept {
+  try {
+    const std::optional<FileStat> now = look(path);
+    return before ? now && now->unchanged(*before) : !now;
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 void remove_quietly(const std::string& path) noexcept {
@@ -380,13 +385,9 @@ void StagedTarget::write_digest_file() {
 }
 
 void StagedTarget::publish() {
-  if (options_.force && look(destination_)) {
-    publish_over_existing();
-  } else if (options_.force) {
-    for (const std::string_view suffix : suffixes_beside(options_)) {
-      remove_quietly(destination_ + std::string(suffix));
-    }
-    publish_new();
+  require_not_part_of_source(destination_, source_, options_);
+  if (options_.force) {
+    publish_by_force();
   } else {
     publish_new();
   }
@@ -424,23 +425,29 @@ void StagedTarget::publish_new() {
   }
 }
 
-void StagedTarget::publish_over_existing() {
+void StagedTarget::publish_by_force() {
   require_replaceable(destination_, options_);
+  const std::optional<FileStat> old_main = look(destination_);
   StagingDirectory& staging = beside_ ? *beside_ : *staging_;
-  write_note(staging, destination_, look(destination_), main_to_publish_, wal_to_publish_,
+  write_note(staging, destination_, old_main, main_to_publish_, wal_to_publish_,
              digest_to_publish_);
   std::vector<std::string_view> taken;
   bool wal_is_published = false;
   bool digest_is_published = false;
   const std::string digest = destination_ + std::string(kDigestSuffix);
+  bool main_is_published = false;
   const auto put_back = [&]() noexcept {
+    if (main_is_published) remove_quietly(destination_);
     if (wal_is_published) remove_quietly(destination_ + "-wal");
     if (digest_is_published) remove_quietly(digest);
+    // What cannot be put back now is kept for a later run: it is the only copy. Beside a database
+    // that was made or written to meanwhile it would be taken for a part of that.
+    const bool belongs_there = taken.empty() || is_as_before(destination_, old_main);
+    if (!belongs_there) staging.keep();
     for (const std::string_view suffix : taken) {
+      if (!belongs_there) break;
       const std::string from = staging.path() + "/old" + std::string(suffix);
-      const std::string to = destination_ + std::string(suffix);
-      // What cannot be put back now is kept for a later run: it is the only copy.
-      if (sys().renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0) != 0) staging.keep();
+      if (!move_to_free_name(from, destination_ + std::string(suffix))) staging.keep();
     }
   };
   try {
@@ -463,6 +470,12 @@ void StagedTarget::publish_over_existing() {
       rename_to_free_name(digest_to_publish_, digest);
       digest_is_published = true;
     }
+    if (!old_main) {
+      rename_to_free_name(main_to_publish_, destination_);
+      main_is_published = true;
+      sync_directory(publish_directory_);
+      return;
+    }
     if (sys().renameat2(AT_FDCWD, main_to_publish_.c_str(), AT_FDCWD, destination_.c_str(), 0) !=
         0) {
       throw system_error("replace", destination_, errno);
@@ -471,8 +484,18 @@ void StagedTarget::publish_over_existing() {
     put_back();
     throw;
   }
-  // From here on the new copy stands; a failed sync is told, but nothing is taken back.
-  sync_directory(publish_directory_);
+  // The old main is gone: a failed sync is told, but nothing is taken back. Until it is known to be
+  // gone for good its sidecars are not either.
+  try {
+    sync_directory(publish_directory_);
+  } catch (const Error& error) {
+    staging.keep();
+    throw Error(error.code(), std::string(error.what()) + "; the new copy stands at " +
+                                  quoted(destination_) + ", but may not survive a power failure")
+        .with_path(destination_)
+        .with_errno(error.os_errno())
+        .with_hint("check the disk, and copy again");
+  }
 }
 
 }  // namespace sqlbk

@@ -19,6 +19,7 @@
 #include "linux/descriptor_table.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
+#include "sqlbk/core/staged_image.hpp"
 #include "sqlbk/core/sys.hpp"
 
 namespace sqlbk {
@@ -76,16 +77,6 @@ void remove_tree(const std::string& path) noexcept {
   fs::remove_all(path, ignored);
 }
 
-// As a plain rename, but never over something: also where the system has no such rename.
-bool move_to_free_name(const std::string& from, const std::string& to) {
-  if (sys().renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) {
-    return true;
-  }
-  if (errno != EINVAL && errno != ENOSYS) return false;
-  return sys().linkat(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0) == 0 &&
-         sys().unlinkat(AT_FDCWD, from.c_str(), 0) == 0;
-}
-
 // Four numbers of a file: inode, size, mtime, ctime. The device is not noted: it may have another
 // number after a restart, and is that of the staging directory.
 void append(std::string& text, const std::optional<FileStat>& stat) {
@@ -138,15 +129,23 @@ bool is_there(const std::string& path) {
 bool settle_replacement(const std::string& staging) {
   const std::optional<ReplaceNote> note = read_note(staging + "/" + kReplaceNoteName);
   if (!note) return true;
-  const std::optional<FileStat> now = stat_path(note->destination);
-  // A rename changes the ctime and nothing else.
-  const bool is_new = now && now->same_file(note->new_main) &&
-                      now->size_bytes == note->new_main.size_bytes &&
-                      now->mtime_ns == note->new_main.mtime_ns;
-  if (is_new) return true;
+  // By the directory as it is called now: it may have got another name, and the old one be another.
+  const fs::path directory = fs::path(staging).parent_path();
+  const std::string destination = (directory / fs::path(note->destination).filename()).string();
+  const std::optional<FileStat> now = stat_path(destination);
+  const std::optional<FileStat> staged = stat_path(StagedImage(staging).main_path());
+  // It may have been written to since. While the copy has its private name, its inode is no
+  // other's.
+  const bool is_new =
+      now && now->same_file(note->new_main) && (!staged || staged->same_file(note->new_main));
+  if (is_new) {
+    // The dead run may not have come so far: without it the old sidecars might be needed again.
+    sync_directory(directory.string());
+    return true;
+  }
   const bool is_old = note->old_main
-                          ? now && now->unchanged(*note->old_main) && !is_used(note->destination)
-                          : !now.has_value();
+                          ? now && now->unchanged(*note->old_main) && !is_used(destination)
+                          : !is_there(destination);
   if (!is_old) return false;
   // They came first, and their main never: beside the old main they would be taken for a part of
   // it.
@@ -155,15 +154,15 @@ bool settle_replacement(const std::string& staging) {
     return !stands || !noted || !stands->same_file(*noted) ||
            sys().unlinkat(AT_FDCWD, path.c_str(), 0) == 0;
   };
-  if (!is_gone(note->destination + "-wal", note->new_wal) ||
-      !is_gone(note->destination + ".sha256", note->new_digest)) {
+  if (!is_gone(destination + "-wal", note->new_wal) ||
+      !is_gone(destination + ".sha256", note->new_digest)) {
     return false;
   }
   bool all_back = true;
   for (const std::string_view suffix : {"-wal", "-shm", "-journal", ".sha256"}) {
     const std::string from = staging + "/old" + std::string(suffix);
-    const bool moved = move_to_free_name(from, note->destination + std::string(suffix));
-    all_back = all_back && (moved || errno == ENOENT);
+    if (!is_there(from)) continue;
+    all_back = move_to_free_name(from, destination + std::string(suffix)) && all_back;
   }
   return all_back;
 }
@@ -176,6 +175,20 @@ bool holds(const std::string& parent, const fs::path& staging, const std::string
 }
 
 }  // namespace
+
+void sync_directory(const std::string& path) {
+  const UniqueFd fd = open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, path);
+  sync_file(fd.get(), path);
+}
+
+bool move_to_free_name(const std::string& from, const std::string& to) noexcept {
+  if (sys().renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) {
+    return true;
+  }
+  if (errno != EINVAL && errno != ENOSYS) return false;
+  return sys().linkat(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0) == 0 &&
+         sys().unlinkat(AT_FDCWD, from.c_str(), 0) == 0;
+}
 
 StagingDirectory::StagingDirectory(const std::string& parent) {
   constexpr int kTries = 16;
@@ -199,7 +212,8 @@ StagingDirectory::StagingDirectory(const std::string& parent) {
     try {
       fd = open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, path);
       is_ours = lock_new_directory(fd.get(), path, parent);
-    } catch (...) {
+    } catch (const Error& error) {
+      if (error.os_errno() == ENOENT) continue;  // a cleaner has taken it for a dead run's
       static_cast<void>(::rmdir(path.c_str()));  // no destructor runs for what was not built
       throw;
     }

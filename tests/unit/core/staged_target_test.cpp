@@ -334,6 +334,21 @@ TEST_F(StagedTargetTest, AnInterruptedLockIsRepeated) {
   EXPECT_EQ(names_in(out_).size(), 1U);
 }
 
+// Another run may take the new directory for a dead one's before it is locked.
+TEST_F(StagedTargetTest, AStagingDirectoryThatIsCleanedAwayAtOnceIsMadeAnew) {
+  const SourceFacts source = facts();
+  ScopedSys sys;
+  script.countdown = 1;
+  sys->openat = [](int dir, const char* path, int flags, mode_t mode) {
+    if (std::string_view(path).ends_with(".staging") && is_its_turn()) {
+      EXPECT_EQ(::rmdir(path), 0);
+    }
+    return real_sys().openat(dir, path, flags, mode);
+  };
+  const StagedTarget target(dest_, source, {});
+  EXPECT_EQ(names_in(out_).size(), 1U);
+}
+
 // ---- Publishing under a free name.
 
 TEST_F(StagedTargetTest, WhatAppearsMeanwhileIsNotReplaced) {
@@ -606,6 +621,30 @@ class Force : public StagedTargetTest {
   void a_run_comes_by() const { const StagedTarget target(out_ + "/other.db", facts(), {}); }
 };
 
+// Every rename and every sync of it, failing.
+int failing_renameat2(int from_dir, const char* from, int to_dir, const char* to, unsigned flags) {
+  if (!is_its_turn()) return real_sys().renameat2(from_dir, from, to_dir, to, flags);
+  errno = EIO;
+  return -1;
+}
+int failing_fsync(int fd) {
+  if (!is_its_turn()) return real_sys().fsync(fd);
+  errno = EIO;
+  return -1;
+}
+int dying_renameat2(int from_dir, const char* from, int to_dir, const char* to, unsigned flags) {
+  if (is_its_turn()) ::_exit(77);
+  return real_sys().renameat2(from_dir, from, to_dir, to, flags);
+}
+int dying_fsync(int fd) {
+  if (is_its_turn()) ::_exit(77);
+  return real_sys().fsync(fd);
+}
+int dying_unlinkat(int dir, const char* name, int flags) {
+  if (is_its_turn()) ::_exit(77);
+  return real_sys().unlinkat(dir, name, flags);
+}
+
 TEST_F(Force, ReplacesTheDestinationAndItsSidecars) {
   for (const std::string wal : {"", "its wal"}) {
     make_old();
@@ -623,6 +662,61 @@ TEST_F(Force, RemovesStaleSidecarsOfNoDatabase) {
     EXPECT_EQ(snapshot_of(out_), new_state(wal));
     empty_out();
   }
+}
+
+// They may be all that is left of somebody's database.
+TEST_F(Force, AFailurePutsStaleSidecarsOfNoDatabaseBack) {
+  Snapshot before = old_state();
+  before.erase("copy.db");
+  for (const std::string wal : {"", "its wal"}) {
+    for (const bool fails_in_rename : {true, false}) {
+      int failures = 0;
+      for (int n = 1;; ++n) {
+        make_old();
+        std::filesystem::remove(dest_);
+        script.countdown = n;
+        std::optional<Errc> code;
+        {
+          ScopedSys sys;
+          if (fails_in_rename) {
+            sys->renameat2 = failing_renameat2;
+          } else {
+            sys->fsync = failing_fsync;
+          }
+          code = code_of([&] { copy(with_force(), wal); });
+        }
+        const Snapshot after = snapshot_of(out_);
+        empty_out();
+        if (!code) {
+          EXPECT_EQ(after, new_state(wal));
+          break;
+        }
+        ++failures;
+        EXPECT_EQ(after, before) << "call " << n;
+      }
+      EXPECT_GE(failures, 4);
+    }
+  }
+}
+
+TEST_F(Force, StaleSidecarsAreNotPutBackBesideADatabaseThatWasMadeMeanwhile) {
+  write_text(dest_ + "-wal", "old-wal");
+  {
+    StagedTarget target(dest_, facts(), with_force());
+    stage(target, "the copy");
+    ScopedSys sys;
+    sys->renameat2 = [](int from_dir, const char* from, int to_dir, const char* to,
+                        unsigned flags) {
+      if (std::string_view(to).ends_with("out/copy.db")) write_text(to, "another's");
+      return real_sys().renameat2(from_dir, from, to_dir, to, flags);
+    };
+    EXPECT_EQ(code_of([&] { target.publish(); }), Errc::destination_exists);
+  }
+  EXPECT_EQ(read_text(dest_), "another's");
+  EXPECT_FALSE(is_there(dest_ + "-wal")) << "it is not of that database";
+  const auto names = names_in(out_);
+  ASSERT_EQ(names.size(), 2U);
+  EXPECT_EQ(read_text(out_ + "/" + names[0] + "/old-wal"), "old-wal") << "and is not lost";
 }
 
 TEST_F(Force, IsNotNeededForAFreeName) {
@@ -769,35 +863,6 @@ TEST_F(Force, LookingWhoHasItOpenSurvivesBeingLookedAt) {
   EXPECT_EQ(code, 0) << "128 + " << SIGIO << " is SIGIO";
 }
 
-// Every rename and every sync of it, failing.
-struct CallCase {
-  const char* name;
-  void (*install)(ScopedSys& sys);
-};
-
-int failing_renameat2(int from_dir, const char* from, int to_dir, const char* to, unsigned flags) {
-  if (!is_its_turn()) return real_sys().renameat2(from_dir, from, to_dir, to, flags);
-  errno = EIO;
-  return -1;
-}
-int failing_fsync(int fd) {
-  if (!is_its_turn()) return real_sys().fsync(fd);
-  errno = EIO;
-  return -1;
-}
-int dying_renameat2(int from_dir, const char* from, int to_dir, const char* to, unsigned flags) {
-  if (is_its_turn()) ::_exit(77);
-  return real_sys().renameat2(from_dir, from, to_dir, to, flags);
-}
-int dying_fsync(int fd) {
-  if (is_its_turn()) ::_exit(77);
-  return real_sys().fsync(fd);
-}
-int dying_unlinkat(int dir, const char* name, int flags) {
-  if (is_its_turn()) ::_exit(77);
-  return real_sys().unlinkat(dir, name, flags);
-}
-
 TEST_F(Force, AFailureBeforeTheReplacementPutsEverythingBack) {
   for (const std::string wal : {"", "its wal"}) {
     for (const bool fails_in_rename : {true, false}) {
@@ -815,6 +880,7 @@ TEST_F(Force, AFailureBeforeTheReplacementPutsEverythingBack) {
           }
           code = code_of([&] { copy(with_force(), wal); });
         }
+        a_run_comes_by();
         const Snapshot after = snapshot_of(out_);
         if (!code) {
           EXPECT_EQ(after, new_state(wal));
@@ -831,6 +897,31 @@ TEST_F(Force, AFailureBeforeTheReplacementPutsEverythingBack) {
       empty_out();
     }
   }
+}
+
+// What is not synced may be undone by a power failure: then the old sidecars are needed.
+TEST_F(Force, TheOldSidecarsAreKeptUntilTheReplacementIsDurable) {
+  make_old();
+  std::filesystem::create_hard_link(dest_, directory_.file("old main"));
+  {
+    ScopedSys sys;
+    script.countdown = 6;  // main, the note, its directory twice, the one around it, and this
+    sys->fsync = failing_fsync;
+    const auto error = error_of([&] { copy(with_force()); });
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->code(), Errc::io_error);
+    EXPECT_NE(std::string(error->what()).find(dest_), std::string::npos) << error->what();
+    EXPECT_NE(std::string(error->what()).find("stands"), std::string::npos) << error->what();
+    EXPECT_EQ(read_text(dest_), "the copy");
+    script.countdown = 1;
+    a_run_comes_by();
+    EXPECT_EQ(names_in(out_).size(), 2U) << "it could not be synced again";
+  }
+  const auto names = names_in(out_);
+  ASSERT_EQ(names.size(), 2U);
+  EXPECT_EQ(read_text(out_ + "/" + names[0] + "/old-wal"), "old-wal");
+  a_run_comes_by();
+  EXPECT_EQ(snapshot_of(out_), new_state("")) << "durable now";
 }
 
 // The only copy of somebody's sidecars is not thrown away because it cannot be put back now.
@@ -861,14 +952,16 @@ TEST_F(Force, SidecarsThatCannotBePutBackAreKeptForALaterRun) {
 // A crash anywhere: the next run finds either the old database with its sidecars or the new one.
 TEST_F(Force, ACrashAnywhereLeavesTheOldOrTheNewDatabase) {
   const SourceFacts source = facts();
-  for (const bool has_old : {true, false}) {
+  Snapshot sidecars = old_state();
+  sidecars.erase("copy.db");
+  for (const Snapshot& before : {old_state(), sidecars, Snapshot{}}) {
     for (const std::string wal : {"", "its wal"}) {
       for (const auto& install : std::vector<std::function<void(ScopedSys&)>>{
                [](ScopedSys& sys) { sys->renameat2 = dying_renameat2; },
                [](ScopedSys& sys) { sys->fsync = dying_fsync; },
                [](ScopedSys& sys) { sys->unlinkat = dying_unlinkat; }}) {
         for (int n = 1;; ++n) {
-          if (has_old) make_old();
+          for (const auto& [name, text] : before) write_text(out_ + "/" + name, text);
           const int code = test::in_child([&] {
             ScopedSys sys;
             install(sys);
@@ -880,7 +973,6 @@ TEST_F(Force, ACrashAnywhereLeavesTheOldOrTheNewDatabase) {
           });
           a_run_comes_by();
           const Snapshot after = snapshot_of(out_);
-          const Snapshot before = has_old ? old_state() : Snapshot{};
           EXPECT_TRUE(after == new_state(wal) || (code != 0 && after == before))
               << "call " << n << ": " << testing::PrintToString(after);
           empty_out();
@@ -1037,6 +1129,45 @@ TEST_F(LeftByADeadRun, WhereTheCopyStandsTheOldSidecarsGo) {
   std::filesystem::rename(staging_ + "/copy.db", dest_);
   a_run_comes_by();
   EXPECT_EQ(snapshot_of(out_), (Snapshot{{"copy.db", "the copy"}}));
+}
+
+TEST_F(LeftByADeadRun, WhereTheCopyWasWrittenToSinceTheOldSidecarsGo) {
+  for (const bool has_both_names : {false, true}) {
+    if (has_both_names) {  // killed between link() and unlink()
+      std::filesystem::create_directory(staging_);
+      write_text(staging_ + "/old-wal", "old-wal");
+      write_text(staging_ + "/copy.db", "the copy");
+      note_.new_main = *stat_path(staging_ + "/copy.db");
+      std::filesystem::remove(dest_);
+      std::filesystem::create_hard_link(staging_ + "/copy.db", dest_);
+    } else {
+      std::filesystem::rename(staging_ + "/copy.db", dest_);
+    }
+    write_note(to_text(note_));
+    write_text(dest_, "the copy, with more in it");
+    a_run_comes_by();
+    EXPECT_EQ(snapshot_of(out_), (Snapshot{{"copy.db", "the copy, with more in it"}}));
+  }
+}
+
+TEST_F(LeftByADeadRun, SidecarsGoBackWhereTheDirectoryHasAnotherNameNow) {
+  for (const bool has_main : {true, false}) {
+    if (!has_main) {
+      std::filesystem::remove(dest_);
+      note_.old_main = std::nullopt;
+    }
+    write_note(to_text(note_));
+    const std::string moved = directory_.file("moved");
+    std::filesystem::rename(out_, moved);
+    std::filesystem::create_directory(out_);
+    { const StagedTarget target(moved + "/other.db", facts(), {}); }
+    EXPECT_EQ(read_text(moved + "/copy.db-wal"), "old-wal");
+    EXPECT_TRUE(names_in(out_).empty()) << "not in the directory that has the name now";
+    std::filesystem::remove(out_);
+    std::filesystem::rename(moved, out_);
+    std::filesystem::create_directory(staging_);
+    std::filesystem::rename(dest_ + "-wal", staging_ + "/old-wal");
+  }
 }
 
 TEST_F(LeftByADeadRun, ANewWalWithoutItsMainGoes) {

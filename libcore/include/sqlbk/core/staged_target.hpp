@@ -65,7 +65,7 @@ class StagedTarget {
   void move_beside_destination();
   void write_digest_file();
   void publish_new();
-  void publish_over_existing();
+  void publish_by_force();
 
   std::string destination_;
   SourceFacts source_;
