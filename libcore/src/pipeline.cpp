@@ -64,6 +64,17 @@ SourceIdentity identity_of(const SourceFacts& facts) {
   return identity;
 }
 
+// Of the file that was copied. Where another one had its name at the first look, nothing tells when
+// it was changed last before it was copied.
+SourceIdentity identity_of_copied(const SourceIdentity& at_first, const LiveFiles& files) {
+  const FileStat main = files.stat(SourceFile::main);
+  if (main.device == at_first.device && main.inode == at_first.inode) return at_first;
+  SourceIdentity identity{
+      .device = main.device, .inode = main.inode, .size_bytes = main.size_bytes};
+  if (files.has(SourceFile::wal)) identity.wal_size_bytes = files.stat(SourceFile::wal).size_bytes;
+  return identity;
+}
+
 // A message that names neither the source nor the destination (the deadline, a file in the staging
 // directory) says nothing to a user.
 Error with_names(const Error& error, const std::string& source, const std::string& destination) {
@@ -264,9 +275,10 @@ void Pipeline::run_here(RunContext& context, Report& report) {
   // Declared first, destroyed last: the descriptor rule (live_files.hpp).
   LiveFiles files(request_.source);
   const SourceFacts facts = probe(files, report);
-  report.source_identity = identity_of(facts);
+  const SourceIdentity at_first = identity_of(facts);
   StagedTarget target(report.destination, facts, request_.target);
   fill(target, files, facts, context, report);
+  report.source_identity = identity_of_copied(at_first, files);
   {
     const Stopwatch time(report.steps_time);
     run_steps(target.image(), context, report);

@@ -310,18 +310,27 @@ void StagedTarget::require_space(std::uint64_t size_bytes) const {
 
 void StagedTarget::apply_attributes(const LiveFiles& source, const std::string& path) {
   const UniqueFd fd = open_at(AT_FDCWD, path, O_RDONLY, 0, path);
+  bool has_sources_list = false;
+  bool has_sources_group = true;
   if (options_.preserve) {
-    platform::copy_extended_attributes(source.fd_of(SourceFile::main), source.main_path(), fd.get(),
-                                       path);
+    has_sources_list = platform::copy_extended_attributes(source.fd_of(SourceFile::main),
+                                                          source.main_path(), fd.get(), path);
     // Before the mode: chown(2) clears bits of it.
     if (::fchown(fd.get(), source_.main.uid, source_.main.gid) != 0) {
       if (errno != EPERM) throw system_error("set the owner of", path, errno);
       owner_is_kept_ = false;
+      // Whoever is of the group may give it that much.
+      has_sources_group = ::fchown(fd.get(), static_cast<uid_t>(-1), source_.main.gid) == 0 ||
+                          stat_of(fd.get(), path).gid == source_.main.gid;
     }
   }
-  const mode_t mode = options_.preserve ? source_.main.mode & 0777U
-                                        : platform::mode_without_acl(source.fd_of(SourceFile::main),
-                                                                     source_.main.mode & 0777U);
+  mode_t mode = source_.main.mode & 0777U;
+  if (!has_sources_list || !has_sources_group) {
+    // One that the directory gives by default would let in whom the source does not.
+    platform::remove_access_list(fd.get(), path);
+    mode = platform::mode_without_acl(source.fd_of(SourceFile::main), mode);
+  }
+  if (!has_sources_group) mode = platform::mode_for_another_group(mode);
   if (sys().fchmod(fd.get(), mode) != 0) {
     throw system_error("set the permissions of", path, errno);
   }
@@ -336,8 +345,24 @@ void StagedTarget::apply_attributes(const LiveFiles& source, const std::string& 
   }
 }
 
+// The first look may have been at another file, or the file have been changed since.
+void StagedTarget::note_what_was_copied(const LiveFiles& source) {
+  FileStat copied = source.stat(SourceFile::main);
+  if (copied.same_file(source_.main)) {
+    copied.mode &= source_.main.mode;
+    // Of a moment before the copy: later ones would claim what it may not hold.
+    copied.atime_ns = source_.main.atime_ns;
+    copied.mtime_ns = source_.main.mtime_ns;
+  }
+  source_.main = copied;
+  source_.wal = source.stat_by_path(SourceFile::wal);
+  source_.shm = source.stat_by_path(SourceFile::shm);
+  source_.journal = source.stat_by_path(SourceFile::journal);
+}
+
 void StagedTarget::sync(const LiveFiles& source) {
   image_.close_files();
+  note_what_was_copied(source);
   main_to_publish_ = image_.main_path();
   const bool with_wal = stat_path(image_.wal_path()).has_value();
   wal_to_publish_ = with_wal ? image_.wal_path() : std::string();

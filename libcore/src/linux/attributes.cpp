@@ -60,16 +60,17 @@ Found found_in_proc(const FileStat& wanted) {
 
 }  // namespace
 
-void copy_extended_attributes(int from, const std::string& from_path, int to,
+bool copy_extended_attributes(int from, const std::string& from_path, int to,
                               const std::string& to_path) {
   const ssize_t size = ::flistxattr(from, nullptr, 0);
   if (size < 0) {
-    if (may_be_skipped(errno)) return;
+    if (may_be_skipped(errno)) return false;
     throw system_error("list the extended attributes of", from_path, errno);
   }
   std::vector<char> names(static_cast<std::size_t>(size));
   const ssize_t got = ::flistxattr(from, names.data(), names.size());
   if (got < 0) throw system_error("list the extended attributes of", from_path, errno);
+  bool has_access_list = false;
   for (std::size_t at = 0; at < static_cast<std::size_t>(got);) {
     const std::string name(names.data() + at);
     at += name.size() + 1;
@@ -79,11 +80,18 @@ void copy_extended_attributes(int from, const std::string& from_path, int to,
     const ssize_t value_got =
         value_size < 0 ? -1 : ::fgetxattr(from, name.c_str(), value.data(), value.size());
     if (value_got < 0) throw system_error("read an extended attribute of", from_path, errno);
-    if (::fsetxattr(to, name.c_str(), value.data(), static_cast<std::size_t>(value_got), 0) != 0 &&
-        !may_be_skipped(errno)) {
+    if (::fsetxattr(to, name.c_str(), value.data(), static_cast<std::size_t>(value_got), 0) == 0) {
+      has_access_list = has_access_list || name == kAccessList;
+    } else if (!may_be_skipped(errno)) {
       throw system_error("set an extended attribute of", to_path, errno);
     }
   }
+  return has_access_list;
+}
+
+void remove_access_list(int fd, const std::string& path) {
+  if (::fremovexattr(fd, kAccessList) == 0 || errno == ENODATA || errno == ENOTSUP) return;
+  throw system_error("remove the access control list of", path, errno);
 }
 
 mode_t mode_without_acl(int fd, mode_t mode) {
@@ -91,17 +99,31 @@ mode_t mode_without_acl(int fd, mode_t mode) {
   // (32), little-endian.
   constexpr std::size_t kHeaderSize = 4;
   constexpr std::size_t kEntrySize = 8;
+  constexpr std::uint8_t kNamedUserTag = 0x02;
   constexpr std::uint8_t kOwningGroupTag = 0x04;
+  constexpr std::uint8_t kNamedGroupTag = 0x08;
+  constexpr mode_t kOwnerOnly = 0700;
   std::array<std::uint8_t, 4096> list{};
-  const ssize_t size = ::fgetxattr(fd, "system.posix_acl_access", list.data(), list.size());
-  if (size < 0) return errno == ERANGE ? mode & ~mode_t{0070} : mode;
+  const ssize_t size = ::fgetxattr(fd, kAccessList, list.data(), list.size());
+  if (size < 0) return errno == ENODATA || errno == ENOTSUP ? mode : mode & kOwnerOnly;
+  const mode_t mask = mode >> 3U & 7U;
+  mode_t group = mask;
+  mode_t other = mode & 7U;
   for (std::size_t at = kHeaderSize; at + kEntrySize <= static_cast<std::size_t>(size);
        at += kEntrySize) {
-    if (list[at] != kOwningGroupTag || list[at + 1] != 0) continue;
-    const mode_t group = static_cast<mode_t>(list[at + 2] & 7U) << 3U;
-    return mode & (group | ~mode_t{0070});
+    const mode_t allowed = list[at + 2] & mask;
+    const std::uint8_t tag = list[at + 1] == 0 ? list[at] : 0;
+    // Whoever is named may be of the owning group or, without the list, one of the others.
+    if (tag == kOwningGroupTag || tag == kNamedUserTag) group &= allowed;
+    if (tag == kNamedGroupTag || tag == kNamedUserTag) other &= allowed;
   }
-  return mode;
+  return (mode & kOwnerOnly) | group << 3U | other;
+}
+
+mode_t mode_for_another_group(mode_t mode) noexcept {
+  // Who was of the group is one of the others now, and the other way round.
+  const mode_t both = mode >> 3U & mode & 7U;
+  return (mode & 0700U) | both << 3U | both;
 }
 
 OpenElsewhere open_elsewhere(int fd, const std::string& path) {

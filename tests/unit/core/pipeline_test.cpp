@@ -168,6 +168,33 @@ TEST_F(PipelineTest, ADirectoryStandsForAFileInIt) {
   EXPECT_EQ(names_in(out_), std::vector<std::string>{"source.db"});
 }
 
+// A strategy may find another file under the source's name than the run did.
+TEST_F(PipelineTest, TheReportNamesTheFileThatWasCopied) {
+  run();
+  EXPECT_EQ(report_.source_identity.inode, test::inode_of(source_));
+  EXPECT_EQ(report_.source_identity.size_bytes, std::filesystem::file_size(source_));
+  EXPECT_EQ(report_.source_identity.wal_size_bytes, std::filesystem::file_size(source_ + "-wal"));
+  std::filesystem::remove(out_ + "/copy.db");
+  const std::string newer = directory_.file("newer.db");
+  { Database(newer).run("CREATE TABLE t(a); INSERT INTO t VALUES (8)"); }
+  std::filesystem::permissions(source_, std::filesystem::perms(0644));
+  std::filesystem::permissions(newer, std::filesystem::perms(0600));
+  copy_ = [&](LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) {
+    std::filesystem::remove(source_ + "-wal");
+    std::filesystem::rename(newer, source_);
+    files.refresh(SourceFile::main);
+    files.refresh_sidecars();
+    copy_plainly(files, target, context, report);
+  };
+  run();
+  EXPECT_EQ(Database(out_ + "/copy.db").integer("SELECT a FROM t"), 8);
+  EXPECT_EQ(test::permissions_of(out_ + "/copy.db"), 0600U);
+  EXPECT_EQ(report_.source_identity.inode, test::inode_of(source_));
+  EXPECT_EQ(report_.source_identity.size_bytes, std::filesystem::file_size(source_));
+  EXPECT_EQ(report_.source_identity.wal_size_bytes, 0U);
+  EXPECT_EQ(report_.source_identity.ctime_ns, 0) << "not known";
+}
+
 // ---- Before a file is touched.
 
 TEST_F(PipelineTest, UsageErrorsAreThrownWhenItIsBuilt) {

@@ -37,6 +37,17 @@
 #include "sqlbk/core/live_files.hpp"
 #include "staging_directory.hpp"
 
+// A file system that takes no extended attributes is not to be had everywhere.
+static bool refuses_attributes = false;
+extern "C" int fsetxattr(int fd, const char* name, const void* value, std::size_t size,
+                         int flags) noexcept {
+  if (!refuses_attributes) {
+    return static_cast<int>(::syscall(SYS_fsetxattr, fd, name, value, size, flags));
+  }
+  errno = EOPNOTSUPP;
+  return -1;
+}
+
 namespace sqlbk {
 namespace {
 
@@ -1378,6 +1389,52 @@ TEST_F(StagedTargetTest, PermissionsAreTheSourcesAndNeverMore) {
   ::umask(old_umask);
 }
 
+TEST_F(StagedTargetTest, PermissionsThatChangeMeanwhileAreNeverMore) {
+  for (const auto& [before, after, wanted] :
+       {std::array{0644U, 0600U, 0600U}, {0600U, 0644U, 0600U}, {0640U, 0604U, 0600U}}) {
+    ASSERT_EQ(::chmod(source_.c_str(), before), 0);
+    StagedTarget target(dest_, facts(), {});
+    ASSERT_EQ(::chmod(source_.c_str(), after), 0);
+    stage(target, "the copy");
+    target.publish();
+    EXPECT_EQ(test::permissions_of(dest_), wanted);
+    std::filesystem::remove(dest_);
+  }
+}
+
+// A strategy copies what has the name when it begins, which need not be what was looked at first.
+TEST_F(StagedTargetTest, PermissionsAndOwnerAreOfTheFileThatWasCopied) {
+  ASSERT_EQ(::chmod(source_.c_str(), 0644), 0);
+  const std::string newer = directory_.file("in/newer.db");
+  write_text(newer, "the source");
+  ASSERT_EQ(::chmod(newer.c_str(), 0600), 0);
+  if (::geteuid() == 0) {
+    ASSERT_EQ(::chown(newer.c_str(), 1234, 2345), 0);
+  }
+  StagedTarget target(dest_, facts(), {.tempdir = "", .force = false, .preserve = true});
+  std::filesystem::rename(newer, source_);
+  stage(target, "the copy", "its wal");
+  target.publish();
+  for (const char* suffix : {"", "-wal"}) {
+    EXPECT_EQ(test::permissions_of(dest_ + suffix), 0600U);
+    EXPECT_EQ(stat_path(dest_ + suffix)->uid, stat_path(source_)->uid);
+    EXPECT_EQ(stat_path(dest_ + suffix)->gid, stat_path(source_)->gid);
+    EXPECT_EQ(stat_path(dest_ + suffix)->mtime_ns, stat_path(source_)->mtime_ns);
+  }
+}
+
+TEST_F(StagedTargetTest, ADestinationThatHasBecomeTheSourceIsNotReplaced) {
+  write_text(dest_, "old main");
+  {
+    StagedTarget target(dest_, facts(), with_force());
+    std::filesystem::create_hard_link(dest_, directory_.file("in/newer.db"));
+    std::filesystem::rename(directory_.file("in/newer.db"), source_);
+    stage(target, "the copy");
+    EXPECT_EQ(code_of([&] { target.publish(); }), Errc::destination_exists);
+  }
+  EXPECT_EQ(snapshot_of(out_), (Snapshot{{"copy.db", "old main"}}));
+}
+
 TEST_F(StagedTargetTest, WhileStagedNobodyElseMayReadIt) {
   const mode_t old_umask = ::umask(0);
   ASSERT_EQ(::chmod(source_.c_str(), 0666), 0);
@@ -1412,27 +1469,87 @@ TEST_F(StagedTargetTest, ACopyThatItsOwnerMayNotReadCanBeSynced) {
   EXPECT_EQ(test::permissions_of(dest_), 0044U);
 }
 
+// Access control lists, as linux/posix_acl_xattr.h lays them out.
+class WithAccessList : public StagedTargetTest {
+ protected:
+  struct Entry {
+    std::uint8_t tag;
+    std::uint8_t permissions;
+    std::uint32_t id = 0xffffffff;
+  };
+  static constexpr std::uint8_t kOwner = 1, kUser = 2, kGroup = 4, kNamedGroup = 8, kMask = 16,
+                                kOther = 32;
+  static constexpr const char* kAccess = "system.posix_acl_access";
+
+  // False: there are no lists here.
+  static bool set_list(const std::string& path, const char* name, const std::vector<Entry>& list) {
+    std::vector<std::uint8_t> bytes{2, 0, 0, 0};
+    for (const Entry& entry : list) {
+      bytes.insert(bytes.end(), {entry.tag, 0, entry.permissions, 0});
+      for (unsigned shift = 0; shift < 32; shift += 8) {
+        bytes.push_back(static_cast<std::uint8_t>(entry.id >> shift & 0xffU));
+      }
+    }
+    return ::setxattr(path.c_str(), name, bytes.data(), bytes.size(), 0) == 0;
+  }
+  bool has_list(const std::string& path) const {
+    return ::getxattr(path.c_str(), kAccess, nullptr, 0) >= 0;
+  }
+  mode_t copied(const TargetOptions& options = {}) const {
+    copy(options);
+    const mode_t mode = test::permissions_of(dest_);
+    has_list_ = has_list(dest_);
+    std::filesystem::remove(dest_);
+    return mode;
+  }
+
+  const TargetOptions kPreserve{.tempdir = "", .force = false, .preserve = true};
+  mutable bool has_list_ = false;
+};
+
 // With a list the group bits of the mode are its mask: more than the owning group has.
-TEST_F(StagedTargetTest, AnAccessListDoesNotWidenThePermissions) {
-  // Version 2; owner rw-, user 1234 rw-, owning group r--, mask rw-, others ---.
-  constexpr std::array<std::uint8_t, 44> kList{2,  0, 0, 0,                        //
-                                               1,  0, 6, 0, 255,  255,  255, 255,  //
-                                               2,  0, 6, 0, 0xd2, 0x04, 0,   0,    //
-                                               4,  0, 4, 0, 255,  255,  255, 255,  //
-                                               16, 0, 6, 0, 255,  255,  255, 255,  //
-                                               32, 0, 0, 0, 255,  255,  255, 255};
-  if (::setxattr(source_.c_str(), "system.posix_acl_access", kList.data(), kList.size(), 0) != 0) {
+TEST_F(WithAccessList, TheMaskIsNotTakenForTheGroup) {
+  if (!set_list(source_, kAccess,
+                {{kOwner, 6}, {kUser, 6, 1234}, {kGroup, 4}, {kMask, 6}, {kOther, 0}})) {
     GTEST_SKIP() << "no access control lists here: errno " << errno;
   }
   ASSERT_EQ(test::permissions_of(source_), 0660U);
-  copy();
-  EXPECT_EQ(test::permissions_of(dest_), 0640U);
-  std::filesystem::remove(dest_);
-  copy({.tempdir = "", .force = false, .preserve = true});
-  EXPECT_EQ(test::permissions_of(dest_), 0660U) << "with the list itself";
-  std::array<std::uint8_t, 64> list{};
-  EXPECT_EQ(::getxattr(dest_.c_str(), "system.posix_acl_access", list.data(), list.size()),
-            std::ssize(kList));
+  EXPECT_EQ(copied(), 0640U);
+  EXPECT_FALSE(has_list_);
+  EXPECT_EQ(copied(kPreserve), 0660U);
+  EXPECT_TRUE(has_list_);
+  refuses_attributes = true;
+  EXPECT_EQ(copied(kPreserve), 0640U) << "where it cannot be set";
+  refuses_attributes = false;
+  EXPECT_FALSE(has_list_);
+}
+
+// Without the list they would be one of the group or of the others.
+TEST_F(WithAccessList, WhoIsDeniedByTheListGetsNothing) {
+  if (!set_list(source_, kAccess,
+                {{kOwner, 6}, {kUser, 0, 1234}, {kGroup, 4}, {kMask, 6}, {kOther, 4}})) {
+    GTEST_SKIP() << "no access control lists here: errno " << errno;
+  }
+  EXPECT_EQ(copied(), 0600U);
+  ASSERT_TRUE(
+      set_list(source_, kAccess,
+               {{kOwner, 6}, {kGroup, 4}, {kNamedGroup, 0, 1234}, {kMask, 6}, {kOther, 4}}));
+  EXPECT_EQ(copied(), 0640U);
+  ASSERT_TRUE(set_list(source_, kAccess,
+                       {{kOwner, 6}, {kUser, 6, 1234}, {kGroup, 4}, {kMask, 0}, {kOther, 4}}));
+  EXPECT_EQ(copied(), 0600U) << "by the mask";
+}
+
+TEST_F(WithAccessList, TheDirectorysDefaultDoesNotWidenThePermissions) {
+  if (!set_list(out_, "system.posix_acl_default",
+                {{kOwner, 7}, {kUser, 7, 65534}, {kGroup, 5}, {kMask, 7}, {kOther, 5}})) {
+    GTEST_SKIP() << "no access control lists here: errno " << errno;
+  }
+  ASSERT_EQ(::chmod(source_.c_str(), 0640), 0);
+  for (const TargetOptions& options : {TargetOptions{}, kPreserve}) {
+    EXPECT_EQ(copied(options), 0640U);
+    EXPECT_FALSE(has_list_) << "nobody would be let in";
+  }
 }
 
 TEST_F(StagedTargetTest, APermissionThatCannotBeSetLeavesNothing) {
@@ -1498,6 +1615,44 @@ TEST_F(StagedTargetTest, PreserveByAnotherUserKeepsWhatItMay) {
   ASSERT_EQ(::stat(dest_.c_str(), &file), 0);
   EXPECT_EQ(file.st_uid, 65534U) << "it may not give the file away";
   EXPECT_EQ(file.st_mtim.tv_sec, 1'100'000'000);
+}
+
+// Bits that were meant for one group are not for another, and who was of it is one of the others.
+TEST_F(StagedTargetTest, PreserveGivesAnotherGroupNothing) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  std::filesystem::permissions(directory_.path(), std::filesystem::perms(0755));
+  std::filesystem::permissions(out_, std::filesystem::perms(0777));
+  for (const auto& [mode, wanted] :
+       {std::array{0664U, 0644U}, {0604U, 0600U}, {0644U, 0644U}, {0674U, 0644U}}) {
+    ASSERT_EQ(::chmod(source_.c_str(), mode), 0);
+    EXPECT_EQ(test::in_child([&] {
+                test::drop_privileges();
+                copy({.tempdir = "", .force = false, .preserve = true});
+                return 0;
+              }),
+              0);
+    EXPECT_EQ(test::permissions_of(dest_), wanted) << mode;
+    std::filesystem::remove(dest_);
+  }
+}
+
+TEST_F(StagedTargetTest, PreserveKeepsAGroupThatTheUserIsOf) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  constexpr gid_t kGroup = 2345;
+  std::filesystem::permissions(directory_.path(), std::filesystem::perms(0755));
+  std::filesystem::permissions(out_, std::filesystem::perms(0777));
+  ASSERT_EQ(::chown(source_.c_str(), 1234, kGroup), 0);
+  ASSERT_EQ(::chmod(source_.c_str(), 0640), 0);
+  EXPECT_EQ(test::in_child([&] {
+              if (::setgroups(1, &kGroup) != 0 || ::setgid(65534) != 0 || ::setuid(65534) != 0) {
+                return 1;
+              }
+              copy({.tempdir = "", .force = false, .preserve = true});
+              return 0;
+            }),
+            0);
+  EXPECT_EQ(test::permissions_of(dest_), 0640U);
+  EXPECT_EQ(stat_path(dest_)->gid, kGroup);
 }
 
 TEST_F(StagedTargetTest, PreserveKeepsExtendedAttributes) {

@@ -41,7 +41,7 @@ struct SourceIdentity {
   std::uint64_t size_bytes = 0;
   std::uint64_t wal_size_bytes = 0;
   // When they were last changed, since the epoch. 0: so shortly before that a later change may have
-  // the same time; or there is no -wal.
+  // the same time; or another file was looked at first; or there is no -wal.
   std::int64_t ctime_ns = 0;
   std::int64_t wal_ctime_ns = 0;
 };

@@ -51,16 +51,18 @@ class StagedTarget {
   // Throws no_space if the staging file system cannot take so much more.
   void require_space(std::uint64_t size_bytes) const;
 
-  // Gives the image the source's permission bits (never more) and, if asked, its other attributes,
-  // and makes it durable under a private name.
+  // Gives the image the permission bits (never more) of the file that was copied, which `source`
+  // has open, and, if asked, its other attributes, and makes it durable under a private name.
   void sync(const LiveFiles& source);
   // After sync(): whether the copy belongs to whom the source belongs to, where that was asked for.
   bool owner_is_kept() const noexcept { return owner_is_kept_; }
   // Gives it the final name, so that it stands there whole or not at all, and syncs the directory.
   // With a WAL or a digest in the image, `-wal` and `.sha256` come first and main last.
+  // Throws destination_exists also where the destination has become a part of the source.
   void publish();
 
  private:
+  void note_what_was_copied(const LiveFiles& source);
   void apply_attributes(const LiveFiles& source, const std::string& path);
   void move_beside_destination();
   void write_digest_file();
