@@ -76,12 +76,14 @@ void require_not_part_of_source(const std::string& destination, const SourceFact
           .with_hint("choose a name that does not belong to the source");
     }
   }
-  boost::system::error_code code;
-  const fs::path directory = fs::canonical(parent_of(destination), code);
-  if (code) return;  // a missing directory is reported by whoever opens it
-  const std::string real = (directory / fs::path(destination).filename()).string();
+  // By the directory itself: a bind mount shows it under another path.
+  const std::optional<FileStat> directory = stat_path(parent_of(destination));
+  const std::optional<FileStat> source_directory = stat_path(parent_of(source.main_path));
+  if (!directory || !source_directory || !directory->same_file(*source_directory)) return;
+  const std::string name = fs::path(destination).filename().string();
+  const std::string source_name = fs::path(source.main_path).filename().string();
   for (const std::string_view suffix : kSidecars) {
-    if (real == source.main_path + std::string(suffix)) {
+    if (name == source_name + std::string(suffix)) {
       throw exists_error(destination, "this is the name of a sidecar of the source")
           .with_hint("choose a name that does not belong to the source");
     }

@@ -272,6 +272,19 @@ TEST_F(StagedTargetTest, ASidecarsNameOfTheSourceIsRefused) {
   }
 }
 
+TEST_F(StagedTargetTest, ASidecarsNameOfTheSourceIsRefusedThroughABindMount) {
+  const std::string other = directory_.file("other");
+  std::filesystem::create_directory(other);
+  if (::mount(directory_.file("in").c_str(), other.c_str(), nullptr, MS_BIND, nullptr) != 0) {
+    GTEST_SKIP() << "mounting is not allowed here: errno " << errno;
+  }
+  for (const char* suffix : kSidecars) {
+    EXPECT_EQ(refusal(other + "/source.db" + suffix), Errc::destination_exists) << suffix;
+  }
+  EXPECT_EQ(refusal(other + "/source.db2"), std::nullopt);
+  EXPECT_EQ(::umount(other.c_str()), 0);
+}
+
 // With force the destination's sidecars go: here one of them would be the source.
 TEST_F(StagedTargetTest, ADestinationWhoseSidecarIsTheSourceIsRefused) {
   for (const char* suffix : kSidecars) {
