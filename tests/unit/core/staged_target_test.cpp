@@ -743,6 +743,26 @@ TEST_F(Force, StaleSidecarsAreNotPutBackBesideADatabaseThatWasMadeMeanwhile) {
   EXPECT_EQ(read_text(out_ + "/" + names[0] + "/old-wal"), "old-wal") << "and is not lost";
 }
 
+TEST_F(Force, ASidecarThatWasMadeMeanwhileIsNotOverwrittenByTheOldOne) {
+  make_old();
+  {
+    ScopedSys sys;
+    sys->renameat2 = [](int from_dir, const char* from, int to_dir, const char* to,
+                        unsigned flags) {
+      if (!std::string_view(to).ends_with("out/copy.db")) {
+        return real_sys().renameat2(from_dir, from, to_dir, to, flags);
+      }
+      write_text(std::string(to) + "-wal", "a newer one");
+      errno = EIO;
+      return -1;
+    };
+    EXPECT_EQ(code_of([&] { copy(with_force()); }), Errc::io_error);
+  }
+  EXPECT_EQ(read_text(dest_), "old main");
+  EXPECT_EQ(read_text(dest_ + "-wal"), "a newer one");
+  EXPECT_EQ(read_text(out_ + "/" + names_in(out_)[0] + "/old-wal"), "old-wal");
+}
+
 TEST_F(Force, IsNotNeededForAFreeName) {
   copy(with_force());
   EXPECT_EQ(snapshot_of(out_), new_state(""));
