@@ -58,7 +58,7 @@ void print_exit_codes(std::ostream& out) {
   }
   out << "Whatever the failure: no destination, no temporary files, source untouched; where a "
          "copy\n"
-         "stands all the same (its manifest could not be written), the message says so.\n";
+         "stands all the same (only its manifest could not be written), the message says so.\n";
 }
 
 std::string format_bytes(std::uint64_t bytes) {
