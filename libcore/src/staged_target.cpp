@@ -13,6 +13,7 @@
 
 #include "linux/attributes.hpp"
 #include "linux/descriptor_table.hpp"
+#include "linux/open_elsewhere.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/sys.hpp"
 #include "sqlbk/format/checksum_file.hpp"
@@ -301,7 +302,7 @@ StagedTarget::~StagedTarget() = default;
 
 void StagedTarget::require_space(std::uint64_t size_bytes) const {
   const std::uint64_t free = free_space_bytes(staging_->fd(), staging_->path());
-  if (free >= size_bytes || platform::counts_no_blocks(staging_->fd())) return;
+  if (free >= size_bytes) return;
   throw Error(Errc::no_space, "not enough space in " +
                                   quoted(staging_parent(destination_, options_)) +
                                   ": the copy needs " + std::to_string(size_bytes) + " bytes, " +

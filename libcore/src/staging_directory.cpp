@@ -15,8 +15,8 @@
 
 #include <boost/filesystem.hpp>
 
-#include "linux/attributes.hpp"
 #include "linux/descriptor_table.hpp"
+#include "linux/open_elsewhere.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
 #include "sqlbk/core/staged_image.hpp"

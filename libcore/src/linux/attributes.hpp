@@ -1,10 +1,9 @@
-// Extended attributes, and whether anybody has a file open. Private to libcore.
+// Who may do what with a file: extended attributes, access control lists and mode. Private to
+// libcore.
 #pragma once
 
 #include <string>
 #include <sys/types.h>
-
-#include "sqlbk/core/io.hpp"
 
 namespace sqlbk::platform {
 
@@ -23,18 +22,5 @@ mode_t mode_without_acl(int fd, mode_t mode);
 
 // The same where the file cannot be given to the group that the bits were meant for.
 mode_t mode_for_another_group(mode_t mode) noexcept;
-
-// Whether any process (this one included, but for `fd` itself) has the file open. Asks the kernel
-// for a write lease (fcntl(2), F_SETLEASE), which it grants only to the sole opener; where leases
-// are not to be had, looks for locks and through /proc. `unknown`: the file is another user's, and
-// not every process could be looked into.
-enum class OpenElsewhere { no, yes, unknown };
-OpenElsewhere open_elsewhere(int fd, const std::string& path);
-
-// Whether the calling thread's descriptor table has the file open.
-bool is_open_here(const FileStat& file);
-
-// A file system such as ramfs, which does not say how much room it has.
-bool counts_no_blocks(int fd) noexcept;
 
 }  // namespace sqlbk::platform

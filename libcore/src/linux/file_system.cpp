@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <limits>
 #include <string_view>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
@@ -87,6 +88,8 @@ std::uint64_t free_space_bytes(int fd, const std::string& path) {
   int result = ::fstatvfs(fd, &info);
   while (result != 0 && errno == EINTR) result = ::fstatvfs(fd, &info);
   if (result != 0) throw system_error("ask for the free space of", path, errno);
+  // ramfs and the like do not count.
+  if (info.f_blocks == 0) return std::numeric_limits<std::uint64_t>::max();
   return std::uint64_t{info.f_bavail} * info.f_frsize;
 }
 

@@ -28,7 +28,7 @@
 #include "errors.hpp"
 #include "files.hpp"
 #include "kit/temporary_directory.hpp"
-#include "linux/attributes.hpp"
+#include "linux/open_elsewhere.hpp"
 #include "process.hpp"
 #include "remote_sqlite.hpp"
 #include "scoped_sys.hpp"

@@ -23,7 +23,8 @@ struct FileSystem {
 // From f_type of statfs(2).
 FileSystem file_system_of_magic(std::uint64_t magic);
 FileSystem file_system_of(int fd, const std::string& path);
-// Space that an unprivileged user may still fill, in the file system of this descriptor.
+// Space that an unprivileged user may still fill, in the file system of this descriptor; the
+// largest number where it does not tell.
 std::uint64_t free_space_bytes(int fd, const std::string& path);
 
 }  // namespace sqlbk
