@@ -289,7 +289,7 @@ void Pipeline::run_here(RunContext& context, Report& report) {
   target.sync(files);
   if (!target.owner_is_kept()) {
     report.warnings.emplace_back(
-        "the copy belongs to you, not to the source's owner: only root may give files away");
+        "the copy does not belong to the source's owner and group: only root may give files away");
   }
   report.size_bytes = size_or_zero(target.image().main_path());
   report.wal_size_bytes = size_or_zero(target.image().wal_path());
@@ -307,7 +307,13 @@ void Pipeline::run_here(RunContext& context, Report& report) {
   if (!request_.target.digest && stat_path(old_digest)) {
     report.warnings.push_back(quoted(old_digest) + " is not of this copy: it was there before");
   }
-  target.publish();
+  try {
+    target.publish();
+  } catch (...) {
+    report.is_published = target.is_published();
+    throw;
+  }
+  report.is_published = true;
   context.progress().begin(Phase::done, 0);
 }
 

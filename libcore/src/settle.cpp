@@ -45,7 +45,10 @@ void roll_back_journal(StagedImage& image, RunContext& context) {
   if (sys().unlinkat(AT_FDCWD, shm.c_str(), 0) != 0 && errno != ENOENT) {
     throw system_error("remove", shm, errno);
   }
-  if (!has_wal) return;
+  if (!has_wal) {
+    image.discard_wal();  // an empty one, if the journal took page 1 back to WAL mode
+    return;
+  }
   if (stat_path(image.wal_path())) {
     static_cast<void>(image.wal_fd());
   } else {

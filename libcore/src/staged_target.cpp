@@ -321,10 +321,10 @@ void StagedTarget::apply_attributes(const LiveFiles& source, const std::string& 
     // Before the mode: chown(2) clears bits of it.
     if (::fchown(fd.get(), source_.main.uid, source_.main.gid) != 0) {
       if (errno != EPERM) throw system_error("set the owner of", path, errno);
-      owner_is_kept_ = false;
       // Whoever is of the group may give it that much.
       has_sources_group = ::fchown(fd.get(), static_cast<uid_t>(-1), source_.main.gid) == 0 ||
                           stat_of(fd.get(), path).gid == source_.main.gid;
+      owner_is_kept_ = has_sources_group && stat_of(fd.get(), path).uid == source_.main.uid;
     }
   }
   mode_t mode = source_.main.mode & 0777U;
@@ -419,6 +419,7 @@ void StagedTarget::publish() {
   } else {
     publish_new();
   }
+  is_published_ = true;
 }
 
 void StagedTarget::publish_new() {
@@ -512,6 +513,7 @@ void StagedTarget::publish_by_force() {
     put_back();
     throw;
   }
+  is_published_ = true;
   // The old main is gone: a failed sync is told, but nothing is taken back. Until it is known to be
   // gone for good its sidecars are not either.
   try {

@@ -1,5 +1,6 @@
 #include "staging_directory.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
@@ -125,6 +126,14 @@ bool is_there(const std::string& path) {
   return stat_at(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, path).has_value();
 }
 
+constexpr std::array<std::string_view, 4> kTakenSuffixes{"-wal", "-shm", "-journal", ".sha256"};
+
+bool holds_old_sidecars(const std::string& staging) {
+  return std::ranges::any_of(kTakenSuffixes, [&staging](std::string_view suffix) {
+    return is_there(staging + "/old" + std::string(suffix));
+  });
+}
+
 // True: nothing in the staging directory is needed any more.
 bool settle_replacement(const std::string& staging) {
   const std::optional<ReplaceNote> note = read_note(staging + "/" + kReplaceNoteName);
@@ -146,20 +155,26 @@ bool settle_replacement(const std::string& staging) {
   const bool is_old = note->old_main
                           ? now && now->unchanged(*note->old_main) && !is_used(destination)
                           : !is_there(destination);
-  if (!is_old) return false;
+  const auto stands = [](const std::string& path, const std::optional<FileStat>& noted) {
+    const std::optional<FileStat> there = stat_path(path);
+    return there && noted && there->same_file(*noted);
+  };
+  // The main there is somebody else's. Of it nothing was taken, and a digest means nothing beside
+  // it; but a -wal may be its owner's by now.
+  if (!is_old && (holds_old_sidecars(staging) || stands(destination + "-wal", note->new_wal))) {
+    return false;
+  }
   // They came first, and their main never: beside the old main they would be taken for a part of
   // it.
-  const auto is_gone = [](const std::string& path, const std::optional<FileStat>& noted) {
-    const std::optional<FileStat> stands = stat_path(path);
-    return !stands || !noted || !stands->same_file(*noted) ||
-           sys().unlinkat(AT_FDCWD, path.c_str(), 0) == 0;
+  const auto is_gone = [&](const std::string& path, const std::optional<FileStat>& noted) {
+    return !stands(path, noted) || sys().unlinkat(AT_FDCWD, path.c_str(), 0) == 0;
   };
   if (!is_gone(destination + "-wal", note->new_wal) ||
       !is_gone(destination + ".sha256", note->new_digest)) {
     return false;
   }
   bool all_back = true;
-  for (const std::string_view suffix : {"-wal", "-shm", "-journal", ".sha256"}) {
+  for (const std::string_view suffix : kTakenSuffixes) {
     const std::string from = staging + "/old" + std::string(suffix);
     if (!is_there(from)) continue;
     all_back = move_to_free_name(from, destination + std::string(suffix)) && all_back;

@@ -278,9 +278,7 @@ void write_manifest_of(const CopyCommand& command, const Report& report) {
   }
 }
 
-// `stands`: set when there is a copy, whatever goes wrong afterwards.
-void run_command(const CopyCommand& command, const Registry& registry, Report& report,
-                 bool& stands) {
+void run_command(const CopyCommand& command, const Registry& registry, Report& report) {
   static CancelToken cancel;
   cancel_on_signals(cancel);
   Registry parts = registry;
@@ -299,7 +297,6 @@ void run_command(const CopyCommand& command, const Registry& registry, Report& r
       pipeline.plan(context, report);
     } else {
       pipeline.run(context, report);
-      stands = true;
     }
   }
   if (!command.manifest.empty() && !command.dry_run) write_manifest_of(command, report);
@@ -310,19 +307,18 @@ void run_command(const CopyCommand& command, const Registry& registry, Report& r
 
 int run_copy(const std::vector<std::string>& arguments, const Registry& registry) {
   Report report;
-  bool stands = false;
   try {
     const po::variables_map given = parse_arguments(copy_options(), arguments, "copy");
     if (given.count("help") != 0) {
       print_help(std::cout);
       return 0;
     }
-    run_command(interpret(given), registry, report, stands);
+    run_command(interpret(given), registry, report);
     return 0;
   } catch (Error& error) {
     hint_at_help(error, "copy");
     if (has_flag(arguments, "--json")) {
-      if (!stands) report.verdict = Verdict::none;
+      if (!report.is_published) report.verdict = Verdict::none;
       print_json(std::cout, result_json(report, has_flag(arguments, "--dry-run"),
                                         errc_info(error.code()).exit_code, to_json(error)));
     }

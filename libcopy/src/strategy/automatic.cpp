@@ -61,10 +61,10 @@ class Failures {
                                    " in " + seconds_text(Clock::now() - start_) + ": " +
                                    last_->what());
     error.with_path(source);
-    // The others' hint is to use this strategy.
-    error.with_hint(last_->code() == Errc::source_busy
-                        ? "try again when the owner is idle or closed, or raise --copy-retry"
-                        : std::string(last_->hint()));
+    // The default is to use this strategy.
+    const bool is_default = last_->hint() == errc_info(Errc::source_busy).hint;
+    error.with_hint(is_default ? "try again when the owner is idle or closed, or raise --copy-retry"
+                               : std::string(last_->hint()));
     throw error;
   }
 

@@ -85,6 +85,7 @@ class LockStrategy final : public CopyStrategy {
     LockedCopy locked(files, target, movers_, context, report);
     if (read_lock) {
       locked.copy_wal_mode(false, read_lock->file());
+      require_owner_uses_shm(files);
     } else {
       locked.copy_rollback_mode();
     }

@@ -1125,6 +1125,15 @@ TEST_F(LeftByADeadRun, SidecarsGoBackToTheDatabaseTheyBelongTo) {
   EXPECT_EQ(snapshot_of(out_), (Snapshot{{"copy.db", "old main"}, {"copy.db-wal", "old-wal"}}));
 }
 
+// Nothing of that one was taken, so nothing has to wait for it.
+TEST_F(LeftByADeadRun, WhereNothingWasTakenAnotherMainKeepsNothing) {
+  std::filesystem::remove(staging_ + "/old-wal");
+  write_note(to_text(note_));
+  write_text(dest_, "another's");
+  a_run_comes_by();
+  EXPECT_EQ(snapshot_of(out_), (Snapshot{{"copy.db", "another's"}}));
+}
+
 // The run died before it had a whole note, and so before it took anything away.
 TEST_F(LeftByADeadRun, ANoteThatCannotBeUnderstoodBringsNothingBack) {
   const std::string whole = to_text(note_);

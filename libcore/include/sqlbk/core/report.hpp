@@ -65,6 +65,7 @@ struct Report {
   std::uint32_t page_size_bytes = 0;
   std::uint64_t size_bytes = 0;      // of the published main file
   std::uint64_t wal_size_bytes = 0;  // of a published -wal
+  bool is_published = false;         // there is a copy, also where an error came after
   std::uint64_t moved_bytes = 0;     // by movers, all attempts
   std::string sha256;                // of the published main file; "": no step took it
   std::string wal_sha256;            // of a published -wal

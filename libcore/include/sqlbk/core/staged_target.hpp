@@ -54,12 +54,14 @@ class StagedTarget {
   // Gives the image the permission bits (never more) of the file that was copied, which `source`
   // has open, and, if asked, its other attributes, and makes it durable under a private name.
   void sync(const LiveFiles& source);
-  // After sync(): whether the copy belongs to whom the source belongs to, where that was asked for.
+  // After sync(): whether the copy has the source's owner and group, where that was asked for.
   bool owner_is_kept() const noexcept { return owner_is_kept_; }
   // Gives it the final name, so that it stands there whole or not at all, and syncs the directory.
   // With a WAL or a digest in the image, `-wal` and `.sha256` come first and main last.
   // Throws destination_exists also where the destination has become a part of the source.
   void publish();
+  // There is a new copy at the destination, also where publish() has thrown.
+  bool is_published() const noexcept { return is_published_; }
 
  private:
   void note_what_was_copied(const LiveFiles& source);
@@ -73,6 +75,7 @@ class StagedTarget {
   SourceFacts source_;
   TargetOptions options_;
   bool owner_is_kept_ = true;
+  bool is_published_ = false;
   std::unique_ptr<StagingDirectory> staging_;
   std::unique_ptr<StagingDirectory> beside_;  // where tempdir is on another file system
   StagedImage image_;

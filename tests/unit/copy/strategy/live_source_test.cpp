@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <tuple>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 
@@ -16,6 +17,7 @@
 #include "kit/checker.hpp"
 #include "kit/temporary_directory.hpp"
 #include "kit/workload.hpp"
+#include "process.hpp"
 #include "sqlbk/core/locks.hpp"
 #include "strategy/ofd_lock.hpp"
 #include "support/hook_mover.hpp"
@@ -134,6 +136,40 @@ TEST_P(EveryStrategy, AWalThatIsLeftBesideAnotherNameIsNotTakenForThatInUse) {
   const Outcome outcome = copy(GetParam(), {}, {}, Deadline::after(std::chrono::milliseconds(300)));
   ASSERT_FALSE(outcome.ok()) << outcome.explain();
   EXPECT_EQ(outcome.exit_code(), 4) << outcome.explain();
+}
+
+// A reader who may not write the -shm holds SHARED on main and takes no DMS lock
+// (walBeginShmUnreliable()).
+TEST_P(EveryStrategy, AReaderWithoutRightsIsNotTakenForAnOwnerElsewhere) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  make_database(kit::JournalMode::wal);
+  {
+    Owner dead({[this](OwnerState& state) {
+      state.open(source_, "PRAGMA wal_autocheckpoint=0");
+      state.commit(10);
+    }});
+    dead->run(0);
+  }
+  fs::permissions(source_directory_.path(), fs::perms(0755));
+  for (const char* suffix : {"", "-wal", "-shm"})
+    fs::permissions(source_ + suffix, fs::perms(0644));
+  Owner reader({[this](OwnerState& state) {
+    test::drop_privileges();
+    state.connection.emplace(source_, sqlite::OpenMode::read_only);
+    state.connection->execute("BEGIN");
+    static_cast<void>(state.connection->integer("SELECT count(*) FROM account"));
+  }});
+  reader->run(0);
+  const LiveFiles files(source_);
+  const LockState locks = lock_state(files);
+  if (!locks.shared || locks.dms) GTEST_SKIP() << "this SQLite locks in another way";
+  const Outcome outcome = copy(GetParam(), {}, {}, Deadline::after(std::chrono::milliseconds(500)));
+  if (traits_of(GetParam()).takes_locks) {
+    EXPECT_TRUE(outcome.ok() || outcome.exit_code() == 4) << outcome.explain();
+    return;
+  }
+  ASSERT_TRUE(outcome.ok()) << outcome.explain();
+  EXPECT_TRUE(kit::check_copy(copy_, floor_of(10)).good());
 }
 
 // Another copy holds a reader's lock, and keeps nobody else from copying.

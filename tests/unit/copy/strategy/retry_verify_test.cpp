@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include "files.hpp"
 #include "kit/checker.hpp"
 #include "kit/temporary_directory.hpp"
 #include "kit/workload.hpp"
@@ -218,6 +219,26 @@ TEST_F(RetryVerify, AHotJournalIsCopiedWithItsDatabaseAndRolledBack) {
   const test::SeenSource before = test::look_at_source(source_);
   expect_copied(copy(), Verdict::recovered);
   EXPECT_EQ(test::difference(before, test::look_at_source(source_), true), "");
+}
+
+// As PRAGMA journal_mode=DELETE of a WAL database leaves it when it is killed: page 1 as the
+// journal has it says WAL, so that whoever rolls it back makes a -wal.
+TEST_F(RetryVerify, AHotJournalOfALeftWalModeLeavesNoSidecar) {
+  make(kit::JournalMode::delete_file);
+  {
+    Owner owner({open(""), [](OwnerState& state) {
+                   state.connection->execute(
+                       "BEGIN; PRAGMA user_version = 7; UPDATE account SET balance = balance + 1");
+                 }});
+    owner->run(0);
+    owner->run(1);
+  }  // killed
+  std::string journal = test::bytes_of(source_ + "-journal");
+  const std::size_t page_1 = journal.find("SQLite format 3");
+  ASSERT_NE(page_1, std::string::npos);
+  journal[page_1 + 18] = journal[page_1 + 19] = 2;  // no byte of the record's checksum
+  test::write_text(source_ + "-journal", journal);
+  expect_copied(copy(), Verdict::recovered);
 }
 
 // A transaction over several databases: whether its journals count depends on a file that may be
