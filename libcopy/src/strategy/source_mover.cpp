@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "../mover/compare.hpp"
+#include "source_changed.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
 
@@ -41,6 +42,8 @@ std::uint64_t SourceMover::move_journal() {
 std::uint64_t SourceMover::move(SourceFile file, int out_fd, const std::string& out_path,
                                 std::uint64_t most_bytes) {
   const std::string in_path = files_.path_of(file);
+  // It was there a moment ago, and whoever looked again since has not found it any more.
+  if (!files_.has(file)) throw_changed(files_, quoted(in_path) + " has gone");
   const std::uint64_t size_bytes = files_.stat(file).size_bytes;
   MoveJob job{.in_fd = files_.fd_of(file),
               .in_path = in_path,

@@ -23,8 +23,8 @@ class SourceMover {
       : files_(files), target_(target), movers_(movers), context_(context), report_(report) {}
 
   // Copies the file as long as it is now; returns the bytes moved, fewer if it was shortened
-  // meanwhile. Throws unsuitable where no mover of the ladder works, no_space before the first
-  // byte where it would not fit.
+  // meanwhile. Throws source_changed where there is no such file any more, unsuitable where no
+  // mover of the ladder works, no_space before the first byte where it would not fit.
   std::uint64_t move_main();
   // Of the WAL at most so much: behind its last commit there may be gigabytes of older generations.
   std::uint64_t move_wal(std::uint64_t most_bytes = kWholeFile);

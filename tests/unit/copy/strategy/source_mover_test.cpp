@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "errors.hpp"
 #include "files.hpp"
 #include "kit/temporary_directory.hpp"
 #include "register_movers.hpp"
@@ -75,6 +76,16 @@ TEST_P(SourceMoverTest, OfASourceThatHasBecomeShorterNoTailIsLeft) {
   mover_->compare_from_now_on();
   EXPECT_EQ(mover_->move_main(), 4096U);
   EXPECT_EQ(image_size(), 4096U);
+}
+
+TEST_P(SourceMoverTest, AFileThatHasGoneIsAChange) {
+  EXPECT_EQ(test::code_of([&] { mover_->move_wal(); }), Errc::source_changed);
+  test::write_text(source_ + "-wal", "wal");
+  files_->refresh_sidecars();
+  EXPECT_EQ(mover_->move_wal(), 3U);
+  std::filesystem::remove(source_ + "-wal");
+  files_->refresh_sidecars();
+  EXPECT_EQ(test::code_of([&] { mover_->move_wal(); }), Errc::source_changed);
 }
 
 TEST_P(SourceMoverTest, WhatNoRoundHasMovedIsNotCompared) {
