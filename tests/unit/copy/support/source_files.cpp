@@ -129,10 +129,11 @@ std::vector<std::string> own_locks_on(const std::string& main_path) {
       if (ours && std::ranges::count(inodes, lock.inode) != 0) locks.push_back(lock.text);
     }
     std::ranges::sort(locks);
+    locks.erase(std::unique(locks.begin(), locks.end()), locks.end());
     return locks;
   };
-  // The file is read a page at a time, and what other processes do in between can show a line twice
-  // or not at all.
+  // The file is read a page at a time, and what other processes do in between can show a line
+  // twice, also twice in a row, or not at all.
   std::vector<std::string> locks = look();
   for (int i = 0; i < 100; ++i) {
     std::vector<std::string> again = look();
