@@ -8,13 +8,13 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <optional>
-#include <string_view>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
 
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
+#include "sqlbk/core/live_files.hpp"
 #include "sqlbk/core/staged_target.hpp"
 #include "sqlbk/core/sys.hpp"
 #include "sqlbk/format/db_header.hpp"
@@ -52,10 +52,9 @@ bool belongs_to(const std::string& path, const std::string& database) {
   std::error_code code;
   const std::filesystem::path real = std::filesystem::canonical(database, code);
   for (const std::string& main : {database, code ? database : real.string()}) {
-    for (const std::string_view suffix :
-         {std::string_view(), std::string_view("-wal"), std::string_view("-shm"),
-          std::string_view("-journal"), kDigestSuffix}) {
-      if (is_same_name(path, main + std::string(suffix))) return true;
+    if (is_same_name(path, main + std::string(kDigestSuffix))) return true;
+    for (const SourceFile file : kSourceFiles) {
+      if (is_same_name(path, main + std::string(suffix_of(file)))) return true;
     }
   }
   return false;
