@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "linux/write_back.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/sys.hpp"
 
@@ -110,6 +111,12 @@ void sync_file(int fd, const std::string& path) {
   if (retry_interrupted([&] { return sys().fsync(fd); }) != 0) {
     throw system_error("sync", path, errno);
   }
+}
+
+void sync_in_pieces(int fd, const std::string& path) {
+  const int error = platform::write_back(fd, stat_of(fd, path).size_bytes);
+  if (error != 0) throw system_error("sync", path, error);
+  sync_file(fd, path);
 }
 
 void close_checked(UniqueFd& fd, const std::string& path) {

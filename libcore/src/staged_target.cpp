@@ -363,8 +363,19 @@ void StagedTarget::note_what_was_copied(const LiveFiles& source) {
   source_.journal = source.stat_by_path(SourceFile::journal);
 }
 
+// Whether somebody wrote to it since the first look, so that there is who waits for the disk, too.
+bool StagedTarget::is_source_written(const LiveFiles& source) const {
+  const auto changed = [&source](SourceFile file, const std::optional<FileStat>& before) {
+    const std::optional<FileStat> now = source.stat_by_path(file);
+    return now.has_value() != before.has_value() || (now && !now->unchanged(*before));
+  };
+  return changed(SourceFile::main, source_.main) || changed(SourceFile::wal, source_.wal) ||
+         changed(SourceFile::journal, source_.journal);
+}
+
 void StagedTarget::sync(const LiveFiles& source) {
   image_.close_files();
+  const bool gently = is_source_written(source);
   note_what_was_copied(source);
   main_to_publish_ = image_.main_path();
   const bool with_wal = stat_path(image_.wal_path()).has_value();
@@ -376,7 +387,7 @@ void StagedTarget::sync(const LiveFiles& source) {
     // Opened first: the source's permissions may be such that its owner cannot read it.
     const UniqueFd fd = open_at(AT_FDCWD, path, O_RDONLY, 0, path);
     apply_attributes(source, path);
-    sync_file(fd.get(), path);
+    gently ? sync_in_pieces(fd.get(), path) : sync_file(fd.get(), path);
   }
 }
 

@@ -24,6 +24,7 @@ constexpr Sys kRealSys{
     .ficlonerange = platform::clone_range,
     .ftruncate = ::ftruncate,
     .fsync = ::fsync,
+    .sync_file_range = ::sync_file_range,
     .fchmod = ::fchmod,
     .flock = ::flock,
     .mkdirat = ::mkdirat,

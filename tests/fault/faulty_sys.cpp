@@ -78,11 +78,11 @@ bool may_suffer(std::string_view call, Fault fault) noexcept {
   };
   switch (fault) {
     case Fault::no_space:
-      return is_one_of({"openat", "pwrite", "copy_file_range", "ftruncate", "fsync", "mkdirat",
-                        "renameat2", "linkat", "close"});
+      return is_one_of({"openat", "pwrite", "copy_file_range", "ftruncate", "fsync",
+                        "sync_file_range", "mkdirat", "renameat2", "linkat", "close"});
     case Fault::interrupted:
-      return is_one_of(
-          {"openat", "pread", "pwrite", "copy_file_range", "ftruncate", "fsync", "flock", "close"});
+      return is_one_of({"openat", "pread", "pwrite", "copy_file_range", "ftruncate", "fsync",
+                        "sync_file_range", "flock", "close"});
     case Fault::short_count:
       return is_one_of({"pread", "pwrite", "copy_file_range"});
     case Fault::io_error:
@@ -131,6 +131,10 @@ FaultySys::FaultySys(std::string_view call, unsigned nth, Fault fault) : table_(
     return run("ftruncate", [&] { return real_sys().ftruncate(fd, size); });
   };
   table_.fsync = [](int fd) { return run("fsync", [&] { return real_sys().fsync(fd); }); };
+  table_.sync_file_range = [](int fd, off_t offset, off_t size, unsigned flags) {
+    return run("sync_file_range",
+               [&] { return real_sys().sync_file_range(fd, offset, size, flags); });
+  };
   table_.fchmod = [](int fd, mode_t mode) {
     return run("fchmod", [&] { return real_sys().fchmod(fd, mode); });
   };

@@ -168,6 +168,73 @@ TEST_F(IoTest, InterruptedTruncateAndSyncAreRepeated) {
   EXPECT_EQ(code_of([&] { truncate_to(fd.get(), 99, path_); }), Errc::no_space);
 }
 
+// ---- Syncs in pieces.
+
+// The pieces that were asked for, and whether fsync() came after them.
+struct Pieces {
+  off_t started_to = 0;
+  off_t waited_to = 0;
+  off_t most_under_way = 0;
+  int syncs = 0;
+};
+Pieces pieces;
+
+class SyncInPieces : public IoTest {
+ protected:
+  SyncInPieces() {
+    pieces = {};
+    sys_->sync_file_range = [](int, off_t offset, off_t size, unsigned flags) {
+      if (refuse()) return -1;
+      off_t& reached = flags == SYNC_FILE_RANGE_WRITE ? pieces.started_to : pieces.waited_to;
+      EXPECT_EQ(offset, reached) << "without a gap";
+      reached = offset + size;
+      pieces.most_under_way = std::max(pieces.most_under_way, pieces.started_to - pieces.waited_to);
+      return 0;
+    };
+    sys_->fsync = [](int) {
+      ++pieces.syncs;
+      return 0;
+    };
+  }
+  ScopedSys sys_;
+  static constexpr off_t kSize = (off_t{5} << 20) + 1;
+  UniqueFd fd_ = file_with(std::string(kSize, 'x'));
+};
+
+TEST_F(SyncInPieces, TheWholeFileWithLittleUnderWay) {
+  sync_in_pieces(fd_.get(), path_);
+  EXPECT_GE(pieces.started_to, kSize);
+  EXPECT_LE(pieces.most_under_way, 1 << 20);
+  EXPECT_EQ(pieces.syncs, 1) << "the metadata, and the disk's own cache";
+}
+
+TEST_F(SyncInPieces, AreRepeatedAfterEINTR) {
+  script.interruptions = 2;
+  sync_in_pieces(fd_.get(), path_);
+  EXPECT_GE(pieces.started_to, kSize);
+}
+
+// The kernel tells of a failed write once for each descriptor: fsync() would then say yes.
+TEST_F(SyncInPieces, AFailureIsNotLeftToFsync) {
+  for (const auto& [error, code] :
+       {std::pair(EIO, Errc::io_error), std::pair(ENOSPC, Errc::no_space)}) {
+    script.fails_with = error;
+    EXPECT_EQ(code_of([&] { sync_in_pieces(fd_.get(), path_); }), code);
+    EXPECT_EQ(pieces.syncs, 0);
+  }
+}
+
+TEST_F(SyncInPieces, WhereThereIsNoSuchCallFsyncDoesAll) {
+  for (const int error : {ENOSYS, EPERM}) {
+    script = {};
+    script.fails_with = error;
+    pieces = {};
+    sync_in_pieces(fd_.get(), path_);
+    EXPECT_EQ(script.calls, 1);
+    EXPECT_EQ(pieces.syncs, 1);
+  }
+}
+
 TEST_F(IoTest, TruncateCanExtend) {
   const UniqueFd fd = file_with("01");
   truncate_to(fd.get(), 4, path_);

@@ -544,6 +544,35 @@ TEST_F(StagedTargetTest, AFailedSyncOfTheDirectoryLeavesNoDestination) {
   }
 }
 
+// Who writes to the source waits for his own syncs; where nobody does, pieces only take time.
+TEST_F(StagedTargetTest, InPiecesOnlyWhereSomebodyWritesToTheSource) {
+  write_text(source_ + "-wal", "of somebody");
+  for (const std::string written : {"", "-wal", "-journal", "main"}) {
+    script = {};
+    std::filesystem::remove(dest_);
+    ScopedSys sys;
+    sys->sync_file_range = [](int fd, off_t offset, off_t size, unsigned flags) {
+      script.names.emplace_back("piece");
+      return real_sys().sync_file_range(fd, offset, size, flags);
+    };
+    sys->fsync = [](int fd) {
+      if (!is_directory(fd)) script.names.emplace_back("file");
+      return real_sys().fsync(fd);
+    };
+    StagedTarget target(dest_, facts(), {});
+    if (!written.empty()) {
+      write_text(source_ + (written == "main" ? "" : written), "longer than it was before");
+    }
+    stage(target, "the copy");
+    target.publish();
+    const auto expected = written.empty() ? std::vector<std::string>{"file"}
+                                          : std::vector<std::string>{"piece", "file"};
+    EXPECT_EQ(script.names, expected) << written;
+    EXPECT_EQ(read_text(dest_), "the copy");
+    if (written == "-journal") std::filesystem::remove(source_ + written);
+  }
+}
+
 // ---- What dead runs left.
 
 class DeadRuns : public StagedTargetTest {

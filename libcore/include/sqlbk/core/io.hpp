@@ -53,6 +53,9 @@ void write_all(int fd, std::span<const std::byte> bytes, std::uint64_t offset,
                const std::string& path);
 void truncate_to(int fd, std::uint64_t size_bytes, const std::string& path);
 void sync_file(int fd, const std::string& path);
+// As sync_file(), for much data: the disk gets it in pieces, so that who syncs another file on it
+// meanwhile, as the owner of a database does, waits for a piece and not for all of it.
+void sync_in_pieces(int fd, const std::string& path);
 // Closes a descriptor that was written to: close() may report an earlier write's failure.
 void close_checked(UniqueFd& fd, const std::string& path);
 

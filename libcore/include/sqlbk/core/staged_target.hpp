@@ -52,7 +52,8 @@ class StagedTarget {
   void require_space(std::uint64_t size_bytes) const;
 
   // Gives the image the permission bits (never more) of the file that was copied, which `source`
-  // has open, and, if asked, its other attributes, and makes it durable under a private name.
+  // has open, and, if asked, its other attributes, and makes it durable under a private name. In
+  // pieces where somebody writes to the source, who waits for his own syncs on that disk.
   void sync(const LiveFiles& source);
   // After sync(): whether the copy has the source's owner and group, where that was asked for.
   bool owner_is_kept() const noexcept { return owner_is_kept_; }
@@ -64,6 +65,7 @@ class StagedTarget {
   bool is_published() const noexcept { return is_published_; }
 
  private:
+  bool is_source_written(const LiveFiles& source) const;
   void note_what_was_copied(const LiveFiles& source);
   void apply_attributes(const LiveFiles& source, const std::string& path);
   void move_beside_destination();

@@ -22,6 +22,7 @@ struct Sys {
   int (*ficlonerange)(int out, int in, off_t in_offset, off_t length, off_t out_offset);
   int (*ftruncate)(int fd, off_t size);
   int (*fsync)(int fd);
+  int (*sync_file_range)(int fd, off_t offset, off_t size, unsigned flags);
   int (*fchmod)(int fd, mode_t mode);
   int (*flock)(int fd, int operation);
   int (*mkdirat)(int dir_fd, const char* path, mode_t mode);

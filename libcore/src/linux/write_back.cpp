@@ -1,0 +1,41 @@
+#include "linux/write_back.hpp"
+
+#include <cerrno>
+#include <fcntl.h>
+
+#include "sqlbk/core/sys.hpp"
+
+namespace sqlbk::platform {
+namespace {
+
+// Two are under way. With less a disk is not busy all the time; with more those who sync another
+// file on it wait longer (docs/benchmarks.md, "What the writers notice").
+constexpr off_t kPieceBytes = off_t{256} << 10;
+
+int range(int fd, off_t offset, unsigned flags) noexcept {
+  while (sys().sync_file_range(fd, offset, kPieceBytes, flags) != 0) {
+    if (errno != EINTR) return errno;
+  }
+  return 0;
+}
+
+// A kernel, a sandbox or a file system without the call; not a write that failed.
+bool means_unsupported(int error) noexcept {
+  return error == ENOSYS || error == EPERM || error == EOPNOTSUPP || error == EINVAL;
+}
+
+}  // namespace
+
+int write_back(int fd, std::uint64_t size_bytes) noexcept {
+  const auto size = static_cast<off_t>(size_bytes);
+  int error = 0;
+  for (off_t offset = 0; error == 0 && offset < size; offset += kPieceBytes) {
+    error = range(fd, offset, SYNC_FILE_RANGE_WRITE);
+    if (error == 0 && offset > 0) {
+      error = range(fd, offset - kPieceBytes, SYNC_FILE_RANGE_WAIT_BEFORE);
+    }
+  }
+  return means_unsupported(error) ? 0 : error;
+}
+
+}  // namespace sqlbk::platform
