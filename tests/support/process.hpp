@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <grp.h>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -18,33 +19,43 @@
 
 namespace sqlbk::test {
 
-// All POSIX locks of this process, "MODE INODE FIRST LAST" each, sorted; read from /proc/locks by
-// other code than libcore's.
-inline std::vector<std::string> own_posix_locks_read_once() {
-  std::vector<std::string> locks;
+// What `look` finds in /proc/locks. The kernel may leave rows out, or say them twice, while others
+// lock and unlock: looks again until it finds the same as before.
+template <typename Look>
+std::vector<std::string> settled(Look look) {
+  std::vector<std::string> before;
+  std::vector<std::string> now = look();
+  do {
+    before = std::move(now);
+    now = look();
+  } while (now != before);
+  return now;
+}
+
+// The rows of /proc/locks, without their numbers, for which `wanted` returns a text: these texts,
+// sorted, each once. Read by other code than libcore's.
+template <typename Wanted>
+std::vector<std::string> lock_rows(Wanted wanted) {
+  std::set<std::string> rows;
   std::ifstream file("/proc/locks");
-  const std::string self = std::to_string(::getpid());
   for (std::string line; std::getline(file, line);) {
     std::istringstream words(line);
     std::string index, type, enforcement, mode, pid, inode, first, last;
     words >> index >> type >> enforcement >> mode >> pid >> inode >> first >> last;
-    if (type == "POSIX" && pid == self) {
-      locks.push_back(mode + " " + inode + " " + first + " " + last);
-    }
+    const std::string range = mode + " " + inode + " " + first + " " + last;
+    if (wanted(type, pid, inode)) rows.insert(type + " " + pid + " " + range);
   }
-  std::ranges::sort(locks);
-  return locks;
+  return {rows.begin(), rows.end()};
 }
 
-// The kernel may leave rows out, or say them twice, while others lock and unlock.
+// All POSIX locks of this process.
 inline std::vector<std::string> own_posix_locks() {
-  std::vector<std::string> before;
-  std::vector<std::string> now = own_posix_locks_read_once();
-  do {
-    before = std::move(now);
-    now = own_posix_locks_read_once();
-  } while (now != before);
-  return now;
+  const std::string self = std::to_string(::getpid());
+  return settled([&] {
+    return lock_rows([&](const std::string& type, const std::string& pid, const std::string&) {
+      return type == "POSIX" && pid == self;
+    });
+  });
 }
 
 // Locks of anybody on this file, OFD and flock included.
@@ -52,15 +63,12 @@ inline std::size_t locks_on(const std::string& path) {
   struct stat wanted {};
   if (::stat(path.c_str(), &wanted) != 0) throw std::runtime_error("cannot look at " + path);
   const std::string suffix = ":" + std::to_string(wanted.st_ino);
-  std::size_t count = 0;
-  std::ifstream file("/proc/locks");
-  for (std::string line; std::getline(file, line);) {
-    std::istringstream words(line);
-    for (std::string word; words >> word;) {
-      if (word.ends_with(suffix)) ++count;
-    }
-  }
-  return count;
+  const auto rows = settled([&] {
+    return lock_rows([&](const std::string&, const std::string&, const std::string& inode) {
+      return inode.ends_with(suffix);
+    });
+  });
+  return rows.size();
 }
 
 // How many descriptors of this file the calling thread's table has.

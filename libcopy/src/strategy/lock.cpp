@@ -80,14 +80,15 @@ class LockStrategy final : public CopyStrategy {
       if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
       require_owner_uses_shm(files);
     }
-    LockBudget budget(files, context.options.lock_budget);
+    LockBudget budget(files, context.options.lock_budget,
+                      read_lock ? Holdup::checkpoints : Holdup::commits);
     const auto watch = context.watch([&budget] { budget.look(); });
     LockedCopy locked(files, target, movers_, context, report);
     if (read_lock) {
-      locked.copy_wal_mode(false, read_lock->file());
+      locked.copy_wal_mode(read_lock->is_attached(), read_lock->file());
       require_owner_uses_shm(files);
     } else {
-      locked.copy_rollback_mode();
+      locked.copy_rollback_mode(facts);
     }
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
     report.strategy = locked.mover_used().empty() ? name_ : "lock+" + locked.mover_used();

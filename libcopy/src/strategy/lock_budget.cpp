@@ -11,9 +11,12 @@ namespace sqlbk::copy {
 void LockBudget::look() {
   const std::optional<Waiter> now_waiting = waiter();
   const auto now = std::chrono::steady_clock::now();
-  if (now_waiting != waiting_) since_ = now;
-  waiting_ = now_waiting;
-  if (!waiting_ || now - since_ <= budget_) return;
+  const bool is_one_wait = waiting_ && holdup_ == Holdup::commits;
+  if (!is_one_wait) {
+    if (now_waiting != waiting_) since_ = now;
+    waiting_ = now_waiting;
+  }
+  if (!now_waiting || now - since_ <= budget_) return;
   throw Error(Errc::lock_budget_exceeded, "the owner of " + quoted(files_.given_path()) +
                                               " has waited for our lock longer than " +
                                               std::to_string(budget_.count()) + " ms")

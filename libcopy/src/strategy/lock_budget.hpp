@@ -9,14 +9,22 @@
 
 namespace sqlbk::copy {
 
+// What our lock keeps others from.
+enum class Holdup {
+  commits,      // SHARED in rollback mode
+  checkpoints,  // a reader's lock in WAL mode
+};
+
 class LockBudget {
  public:
-  LockBudget(const LiveFiles& files, std::chrono::milliseconds budget)
-      : files_(files), budget_(budget) {}
+  LockBudget(const LiveFiles& files, std::chrono::milliseconds budget, Holdup holdup)
+      : files_(files), budget_(budget), holdup_(holdup) {}
 
-  // Throws lock_budget_exceeded once somebody has been seen waiting, at every look, for longer
-  // than the budget. In rollback mode a waiting writer holds PENDING; in WAL mode a blocking
-  // checkpoint holds WRITE and CKPT at once, and all writers wait with it.
+  // Throws lock_budget_exceeded when somebody waits who has done so for longer than the budget. In
+  // rollback mode a waiting writer holds PENDING, and since nobody can commit all waits are one:
+  // who has given up at a busy timeout of his own tries again, or another in his place. In WAL mode
+  // a blocking checkpoint holds WRITE and CKPT at once, and all writers wait with it; it counts
+  // while it is seen at every look.
   void look();
 
  private:
@@ -32,6 +40,7 @@ class LockBudget {
 
   const LiveFiles& files_;
   std::chrono::milliseconds budget_;
+  Holdup holdup_;
   std::optional<Waiter> waiting_;
   std::chrono::steady_clock::time_point since_;
 };

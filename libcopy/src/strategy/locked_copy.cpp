@@ -23,7 +23,7 @@ struct LockedCopy::WalStart {
   bool in_step = false;
 };
 
-LockedCopy::WalStart LockedCopy::read_wal_start(bool somebody_attached) {
+LockedCopy::WalStart LockedCopy::read_wal_start(bool attached) {
   constexpr int kTries = 1000;
   for (int i = 0; i < kTries; ++i) {
     WalStart start;
@@ -31,7 +31,9 @@ LockedCopy::WalStart LockedCopy::read_wal_start(bool somebody_attached) {
     if (start.header) start.file = files_.stat(SourceFile::wal);
     files_.refresh(SourceFile::shm);
     start.index = read_live_wal_index(files_);
-    if (!start.index && somebody_attached) throw_changed(files_, "its wal-index cannot be read");
+    if (!start.index && attached) throw_changed(files_, "its wal-index cannot be read");
+    // It could be rebuilt by the next to come, and what it vouched for be written over.
+    if (start.index && !attached) throw_changed(files_, "somebody has begun to use its wal-index");
     const format::ParsedWalHeader header = parse(start.header);
     start.in_step = header && (!start.index || header->salt == start.index->salt);
     if (start.in_step || !start.index || start.index->mx_frame == 0) return start;
@@ -48,8 +50,8 @@ void LockedCopy::require_same_shm(const FileStat& shm) const {
   if (!now || !now->same_file(shm)) throw_changed(files_, "its -shm was replaced");
 }
 
-void LockedCopy::copy_wal_mode(bool somebody_attached, const FileStat& shm) {
-  const WalStart start = read_wal_start(somebody_attached);
+void LockedCopy::copy_wal_mode(bool attached, const FileStat& shm) {
+  const WalStart start = read_wal_start(attached);
   const FileStat main_before = files_.stat(SourceFile::main);
   static_cast<void>(mover_.move_main());  // may be shortened under us; the WAL says its size
   if (start.in_step) static_cast<void>(mover_.move_wal(wal_bytes_that_count(start)));
@@ -92,7 +94,8 @@ void LockedCopy::take_wal(const WalStart& start) {
                                              start.index->mx_frame, start.index->size_pages);
   report_.warnings.emplace_back(
       "the owner's SQLite committed frames without checksums (a bug fixed in SQLite 3.50); they "
-      "were taken by the wal-index. A crash of the owner now would lose them in the source");
+      "were taken by the wal-index. The source loses them if its owner crashes, or closes it while "
+      "somebody else reads it");
 }
 
 // The WAL was reset inside our lock, or just before: that needs all of the generation in main and
@@ -110,8 +113,10 @@ void LockedCopy::take_main_alone(const WalStart& start, const FileStat& main_bef
 }
 
 // SHARED keeps every rollback-mode writer out of main; only a WAL could be written around it.
-void LockedCopy::copy_rollback_mode() {
+void LockedCopy::copy_rollback_mode(const SourceFacts& facts) {
   const bool had_wal = files_.stat_by_path(SourceFile::wal).has_value();
+  // Who made it may not be attached yet, and be gone at the end.
+  if (had_wal && !facts.wal) throw_changed(files_, "a -wal file appeared");
   if (had_wal && lock_state(files_).dms) throw_changed(files_, "somebody uses its empty -wal");
   refuse_unseen_wal(files_, read_db_header(files_));
   const FileStat before = files_.stat(SourceFile::main);

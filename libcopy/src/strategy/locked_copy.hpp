@@ -9,6 +9,7 @@
 #include "sqlbk/core/live_files.hpp"
 #include "sqlbk/core/report.hpp"
 #include "sqlbk/core/run_context.hpp"
+#include "sqlbk/core/source.hpp"
 #include "sqlbk/core/staged_target.hpp"
 
 namespace sqlbk::copy {
@@ -24,18 +25,19 @@ class LockedCopy {
         mover_(files, target, movers, context, report) {}
 
   // REQUIRES: SHARED on main and a read lock of the WAL's in the file `shm`, taken before the call.
-  // `somebody_attached`: the wal-index must be readable, because a connection (ours, for example)
-  // is attached to it. Throws source_changed where the attempt proves nothing.
-  void copy_wal_mode(bool somebody_attached, const FileStat& shm);
-  // REQUIRES: SHARED on main, taken before the call.
-  void copy_rollback_mode();
+  // `attached`: we are (a connection, or WalReadLock), beside somebody or as a connection, so that
+  // the wal-index stays the same one; else it must not come to life meanwhile. Throws
+  // source_changed where the attempt proves nothing.
+  void copy_wal_mode(bool attached, const FileStat& shm);
+  // `facts`: of a moment under that SHARED. REQUIRES: SHARED on main, taken before the call.
+  void copy_rollback_mode(const SourceFacts& facts);
 
   const std::string& mover_used() const noexcept { return mover_.mover_used(); }
 
  private:
   struct WalStart;
   void require_same_shm(const FileStat& shm) const;
-  WalStart read_wal_start(bool somebody_attached);
+  WalStart read_wal_start(bool attached);
   static std::uint64_t wal_bytes_that_count(const WalStart& start);
   void take_wal(const WalStart& start);
   void take_main_alone(const WalStart& start, const FileStat& main_before);

@@ -117,7 +117,8 @@ class OnlineStrategy final : public CopyStrategy {
   static void copy_live(LiveFiles& files, StagedTarget& target, RunContext& context,
                         Report& report) {
     SourceConnection connection(files, context);
-    LockBudget budget(files, context.options.lock_budget);
+    LockBudget budget(files, context.options.lock_budget,
+                      connection.facts().uses_wal() ? Holdup::checkpoints : Holdup::commits);
     const auto watch = context.watch([&budget] { budget.look(); });
     files.refresh_sidecars();
     const FileStat before = files.stat(SourceFile::main);

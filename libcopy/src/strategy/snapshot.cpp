@@ -41,7 +41,8 @@ class SnapshotStrategy final : public CopyStrategy {
  private:
   void copy_once(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) {
     SourceConnection connection(files, context);
-    LockBudget budget(files, context.options.lock_budget);
+    LockBudget budget(files, context.options.lock_budget,
+                      connection.facts().uses_wal() ? Holdup::checkpoints : Holdup::commits);
     const auto watch = context.watch([&budget] { budget.look(); });
     files.refresh_sidecars();
     const bool is_wal = connection.journal_mode() == "wal";
@@ -55,7 +56,7 @@ class SnapshotStrategy final : public CopyStrategy {
       connection.require_same_shm(files);
       locked.copy_wal_mode(true, *connection.facts().shm);
     } else {
-      locked.copy_rollback_mode();
+      locked.copy_rollback_mode(connection.facts());
     }
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
     connection.close();

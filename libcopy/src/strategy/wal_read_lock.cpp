@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "sqlbk/core/error.hpp"
+#include "sqlbk/core/locks.hpp"
 #include "sqlbk/core/source.hpp"
 #include "sqlbk/format/wal_index.hpp"
 
@@ -38,6 +39,7 @@ Candidate best_of(const std::optional<format::WalIndexHeader>& index) {
 
 WalReadLock::WalReadLock(const LiveFiles& files, RunContext& context)
     : file_(files.stat(SourceFile::shm)) {
+  attach(files);
   constexpr int kTries = 100;
   for (int i = 0; i < kTries; ++i) {
     const Candidate best = best_of(read_live_wal_index(files));
@@ -49,6 +51,19 @@ WalReadLock::WalReadLock(const LiveFiles& files, RunContext& context)
   throw Error(Errc::source_busy,
               "unable to lock " + quoted(shm) + " for reading: its owners hold it")
       .with_path(shm);
+}
+
+// Only where somebody else is: an index that nobody used may say anything, and who comes must see
+// that nobody does (unixLockSharedMemory() in os_unix.c).
+void WalReadLock::attach(const LiveFiles& files) {
+  const auto somebody_is = [&files] {
+    return conflicting_lock(files.fd_of(SourceFile::shm), format::kWalDmsLockByte, 1, false,
+                            files.path_of(SourceFile::shm))
+        .has_value();
+  };
+  if (!somebody_is()) return;
+  attached_.emplace(files, SourceFile::shm, format::kWalDmsLockByte, 1);
+  if (!somebody_is()) attached_.reset();
 }
 
 // A mark counts only if it is still the same under the lock: it changes only under an exclusive

@@ -19,7 +19,8 @@ int range(int fd, off_t offset, unsigned flags) noexcept {
   return 0;
 }
 
-// A kernel, a sandbox or a file system without the call; not a write that failed.
+// A kernel, a sandbox or a file system without the call. Of a wait the same would be a write that
+// failed, and nobody would tell it again.
 bool means_unsupported(int error) noexcept {
   return error == ENOSYS || error == EPERM || error == EOPNOTSUPP || error == EINVAL;
 }
@@ -28,14 +29,14 @@ bool means_unsupported(int error) noexcept {
 
 int write_back(int fd, std::uint64_t size_bytes) noexcept {
   const auto size = static_cast<off_t>(size_bytes);
-  int error = 0;
-  for (off_t offset = 0; error == 0 && offset < size; offset += kPieceBytes) {
+  if (size == 0) return 0;
+  int error = range(fd, 0, SYNC_FILE_RANGE_WRITE);
+  if (means_unsupported(error)) return 0;
+  for (off_t offset = kPieceBytes; error == 0 && offset < size; offset += kPieceBytes) {
     error = range(fd, offset, SYNC_FILE_RANGE_WRITE);
-    if (error == 0 && offset > 0) {
-      error = range(fd, offset - kPieceBytes, SYNC_FILE_RANGE_WAIT_BEFORE);
-    }
+    if (error == 0) error = range(fd, offset - kPieceBytes, SYNC_FILE_RANGE_WAIT_BEFORE);
   }
-  return means_unsupported(error) ? 0 : error;
+  return error;
 }
 
 }  // namespace sqlbk::platform

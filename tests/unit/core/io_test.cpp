@@ -224,6 +224,16 @@ TEST_F(SyncInPieces, AFailureIsNotLeftToFsync) {
   }
 }
 
+// The kernel hands the errno of the disk on, and that may be one that else means "no such call".
+TEST_F(SyncInPieces, AFailedWriteIsNoMissingCall) {
+  sys_->sync_file_range = [](int, off_t, off_t, unsigned flags) {
+    errno = EOPNOTSUPP;
+    return flags == SYNC_FILE_RANGE_WAIT_BEFORE ? -1 : 0;
+  };
+  EXPECT_EQ(code_of([&] { sync_in_pieces(fd_.get(), path_); }), Errc::io_error);
+  EXPECT_EQ(pieces.syncs, 0);
+}
+
 TEST_F(SyncInPieces, WhereThereIsNoSuchCallFsyncDoesAll) {
   for (const int error : {ENOSYS, EPERM}) {
     script = {};

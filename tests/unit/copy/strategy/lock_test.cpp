@@ -24,6 +24,7 @@
 #include "strategy/locked_copy.hpp"
 #include "strategy/ofd_lock.hpp"
 #include "strategy/wal_read_lock.hpp"
+#include "support/looks.hpp"
 #include "support/strategy_test.hpp"
 #include "test_context.hpp"
 
@@ -52,6 +53,57 @@ class Lock : public test::StrategyTest {
   static Deadline soon() { return Deadline::after(150ms); }
 };
 
+// --- The files.
+
+// At each look at it in turn a -wal comes, and all that is committed in it goes into main while
+// that is copied; the clock that stamps files stands still.
+TEST_F(Lock, AWalThatComesBetweenTwoLooksIsNotMissed) {
+  test::WatchedLooks watched("-wal");
+  watched.sys()->fstat = [](int fd, struct stat* out) {
+    const int result = real_sys().fstat(fd, out);
+    out->st_mtim = out->st_ctim = {};
+    return result;
+  };
+  int last = 1;
+  for (int nth = 0; nth <= last; ++nth) {
+    make(kit::JournalMode::wal);
+    Owner owner(
+        {[this](OwnerState& state) {
+           state.open(source_, "PRAGMA wal_autocheckpoint=0");
+           static_cast<void>(state.connection->integer("SELECT count(*) FROM sqlite_schema"));
+         },
+         [](OwnerState& state) {
+           state.commit(1);
+           state.connection->execute("PRAGMA busy_timeout=0; PRAGMA wal_checkpoint(TRUNCATE)");
+           state.close();
+         }});
+    bool has_come = false;
+    bool has_gone = false;
+    test::looks.seen = 0;
+    test::looks.act_before = nth;
+    test::looks.act = [&] {
+      owner->run(0);
+      has_come = true;
+    };
+    Hooks hooks;
+    hooks.middle = [&](const MoveJob&, RunContext&) {
+      if (has_come && !has_gone) owner->run(1);
+      has_gone = has_come;
+    };
+    const Outcome outcome = copy(hooks, nth == 0 ? Deadline::after(120s) : soon());
+    if (nth == 0) last = test::looks.seen;
+    if (outcome.ok()) {
+      const kit::CheckResult result = kit::check_copy(copy_, {});
+      EXPECT_TRUE(result.good()) << nth << ": " << result.explain() << outcome.explain();
+    } else {
+      EXPECT_EQ(outcome.exit_code(), 4) << nth << ": " << outcome.explain();
+    }
+    for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(source_ + suffix);
+    fs::remove(copy_);
+  }
+  EXPECT_GT(last, 2);
+}
+
 // --- The locks.
 
 class HeldLocks : public Lock, public ::testing::WithParamInterface<kit::JournalMode> {};
@@ -75,7 +127,8 @@ TEST_P(HeldLocks, AreThoseOfAReaderDuringTheCopyAndNoneAfter) {
     ++looks;
     std::vector<std::string> wanted{range(kCopySharedByte, 1)};
     const std::vector<std::string> locks = test::own_locks_on(source_);
-    EXPECT_EQ(locks.size(), GetParam() == kit::JournalMode::wal ? 2U : 1U);
+    EXPECT_EQ(locks.size(), GetParam() == kit::JournalMode::wal ? 3U : 1U);
+    wanted.push_back(range(format::kWalDmsLockByte, 1));
     // That of a mark, or READ_LOCK(0).
     for (std::uint64_t i = 0; i < 5; ++i) {
       wanted.push_back(range(format::kWalReadLock0Byte + i, 1));
@@ -242,7 +295,8 @@ TEST_F(Lock, AnIndexThatIsReplacedBeforeItIsReadProtectsNothing) {
   MoverLadder movers;
   movers.push_back(make_plain_mover());
   LockedCopy copy(files, target, movers, run.context, report);
-  EXPECT_EQ(test::code_of([&] { copy.copy_wal_mode(false, locked); }), Errc::source_changed);
+  EXPECT_EQ(test::code_of([&] { copy.copy_wal_mode(lock.is_attached(), locked); }),
+            Errc::source_changed);
 }
 
 TEST_F(Lock, AWalBesideAnotherNameIsNotMissed) {
@@ -362,7 +416,7 @@ TEST_F(Waiters, AWriterAndACheckpointerOfTwoProcessesDoNotWait) {
   writer->run(0);
   checkpointer->run(0);
   LiveFiles files(source_);
-  LockBudget budget(files, 0ms);
+  LockBudget budget(files, 0ms, Holdup::checkpoints);
   for (int i = 0; i < 3; ++i) {
     EXPECT_NO_THROW(budget.look());
     std::this_thread::sleep_for(1ms);
@@ -375,7 +429,7 @@ TEST_F(Waiters, OneProcessThatHoldsBothWaitsOnlyIfNobodyCommits) {
   Owner owner({open(), [](OwnerState& state) { state.commit(1); }});
   owner->run(0);
   LiveFiles files(source_);
-  LockBudget budget(files, 0ms);
+  LockBudget budget(files, 0ms, Holdup::checkpoints);
   for (int i = 0; i < 3; ++i) {
     both->run(0);
     EXPECT_NO_THROW(budget.look()) << "commit " << i;

@@ -7,14 +7,11 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <string>
-#include <string_view>
-#include <sys/stat.h>
 
 #include <gtest/gtest.h>
 
-#include "scoped_sys.hpp"
+#include "support/looks.hpp"
 #include "support/strategy_test.hpp"
 
 namespace sqlbk::copy {
@@ -22,30 +19,12 @@ namespace {
 
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
+using test::looks;
 using test::Outcome;
 using test::Owner;
-using test::ScopedSys;
-
-// Entries of the table of system calls are plain function pointers.
-struct Looks {
-  std::string at;
-  int seen = 0;
-  int act_before = 0;  // the look at the file before which `act` is called; 0: never
-  std::function<void()> act;
-};
-Looks looks;
 
 class Online : public test::StrategyTest {
  protected:
-  Online() {
-    looks = {};
-    sys_->fstatat = [](int dir, const char* path, struct stat* out, int flags) {
-      if (std::string_view(path).ends_with(looks.at) && ++looks.seen == looks.act_before) {
-        looks.act();
-      }
-      return real_sys().fstatat(dir, path, out, flags);
-    };
-  }
   Outcome copy(Deadline deadline = Deadline::after(120s)) {
     return test::run_request(test::request_of(source_, copy_),
                              test::registry_of([] { return make_online_strategy(); }), deadline);
@@ -58,13 +37,12 @@ class Online : public test::StrategyTest {
     return largest;
   }
 
-  ScopedSys sys_;
+  test::WatchedLooks watched_{"-shm"};
 };
 
 // SQLite holds its lock in the old one; who comes after that locks in the new one, and checkpoints
 // past it. Replaced before each look at it in turn.
 TEST_F(Online, AnIndexThatIsReplacedMeanwhileProtectsNothing) {
-  looks.at = "-shm";
   int last = 1;
   bool was_refused_after_the_last_page = false;
   for (int nth = 0; nth <= last; ++nth) {

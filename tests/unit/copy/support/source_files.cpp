@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "process.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/host_thread.hpp"
 
@@ -122,7 +123,7 @@ std::vector<std::string> own_locks_on(const std::string& main_path) {
   for (const char* suffix : kSuffixes) {
     if (const std::uint64_t inode = inode_or_zero(main_path + suffix)) inodes.push_back(inode);
   }
-  const auto look = [&inodes] {
+  return settled([&inodes] {
     std::vector<std::string> locks;
     for (const LockLine& lock : read_proc_locks()) {
       const bool ours = (lock.type == "POSIX" && lock.pid == ::getpid()) || lock.type == "OFDLCK";
@@ -131,16 +132,7 @@ std::vector<std::string> own_locks_on(const std::string& main_path) {
     std::ranges::sort(locks);
     locks.erase(std::unique(locks.begin(), locks.end()), locks.end());
     return locks;
-  };
-  // The file is read a page at a time, and what other processes do in between can show a line
-  // twice, also twice in a row, or not at all.
-  std::vector<std::string> locks = look();
-  for (int i = 0; i < 100; ++i) {
-    std::vector<std::string> again = look();
-    if (again == locks) break;
-    locks = std::move(again);
-  }
-  return locks;
+  });
 }
 
 bool holds_write_lock(pid_t pid, const std::string& path, std::uint64_t first_byte,
