@@ -33,10 +33,11 @@ class QuietProof {
  private:
   struct Seen {
     std::array<std::optional<FileStat>, 3> files;  // main, wal, journal
+    std::array<bool, 3> is_far_ahead{};            // their ctimes, of a clock that was set back
     std::array<std::byte, 16> counters{};          // header bytes 24..39
   };
   Seen look();
-  void wait_for_tick(const Seen& seen);
+  void wait_for_tick(Seen& seen);
   void check_locks();
 
   LiveFiles& files_;

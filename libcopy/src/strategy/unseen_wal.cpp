@@ -33,6 +33,15 @@ bool all_readers_use_these(const LiveFiles& files) {
   return any;
 }
 
+// An owner in EXCLUSIVE locking mode has its -wal open, as everybody in WAL mode. True also where
+// it cannot be seen what it has open.
+bool exclusive_owner_may_use_this(const LiveFiles& files, const LockHolder& owner) {
+  if (owner.pid <= 0 || !files.is_current(SourceFile::wal)) return true;
+  const auto open = files_open_in(owner.pid, files);
+  if (!open || std::ranges::count(*open, SourceFile::main) == 0) return true;
+  return std::ranges::count(*open, SourceFile::wal) != 0;
+}
+
 }  // namespace
 
 void refuse_unseen_wal(LiveFiles& files, const format::ParsedDbHeader& header) {
@@ -44,7 +53,8 @@ void refuse_unseen_wal(LiveFiles& files, const format::ParsedDbHeader& header) {
   const bool is_wal_mode =
       (header && header->says_wal()) || (!header && locks.dms) || holds_something;
   const bool is_open = locks.shared || locks.dms;
-  if (!is_wal_mode || !is_open || (wal && (locks.dms || locks.exclusive))) return;
+  if (!is_wal_mode || !is_open || (wal && locks.dms)) return;
+  if (wal && locks.exclusive && exclusive_owner_may_use_this(files, *locks.exclusive)) return;
   if (wal && files.is_current(SourceFile::wal) && all_readers_use_these(files)) return;
   throw Error(
       Errc::source_busy,

@@ -1,13 +1,16 @@
 #include "wal_follower.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <fcntl.h>
 #include <utility>
 
 #include "source_changed.hpp"
 #include "sqlbk/core/fold.hpp"
 #include "sqlbk/core/io.hpp"
+#include "sqlbk/core/locks.hpp"
 #include "sqlbk/core/source.hpp"
+#include "sqlbk/core/sys.hpp"
 #include "wal_part.hpp"
 
 namespace sqlbk::copy {
@@ -30,7 +33,12 @@ bool is_older(std::uint32_t salt1, std::uint32_t than) {
 PageOverlay::PageOverlay(std::string path, std::uint32_t page_size_bytes)
     : path_(std::move(path)),
       fd_(open_at(AT_FDCWD, path_, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600, path_)),
-      page_size_bytes_(page_size_bytes) {}
+      page_size_bytes_(page_size_bytes) {
+  // Its space is free again as soon as nobody needs it, whatever comes after.
+  if (sys().unlinkat(AT_FDCWD, path_.c_str(), 0) != 0) {
+    throw system_error("remove", path_, errno);
+  }
+}
 
 void PageOverlay::put(std::uint32_t page_number, format::Bytes page) {
   write_all(fd_.get(), page, std::uint64_t{page_number - 1} * page_size_bytes_, path_);
@@ -72,6 +80,7 @@ void WalFollower::follow(const WalHeaderBytes& bytes) {
   last_commit_.clear();
   before_last_.reset();
   confirmed_frames_ = 0;
+  denied_frames_ = 0;
 }
 
 // nullopt: the path names another file than the one that is followed, or none.
@@ -136,6 +145,10 @@ void WalFollower::finish() {
   }
   const bool index_counts = index && index->salt == header().salt;
   const bool lost = index_counts ? committed_frames() < index->mx_frame : zero_salts_follow();
+  // The slot that was looked at may be the next generation's by now.
+  if (header_now() != header_bytes_) {
+    throw_changed(files_, "its WAL was reset before its end had been looked at");
+  }
   if (!lost) return;
   throw Error(Errc::frames_without_checksum,
               "unable to prove a copy of " + quoted(files_.given_path()) +
@@ -156,12 +169,14 @@ bool WalFollower::index_confirms() {
   if (confirmed_frames_ == last) return true;
   files_.refresh(SourceFile::shm);
   const std::optional<format::WalIndexHeader> index = read_live_wal_index(files_);
-  return index && index->salt == scanner_->header().salt && index->mx_frame >= last;
+  if (!index || index->salt != scanner_->header().salt) return false;
+  if (index->mx_frame < last) denied_frames_ = last;
+  return index->mx_frame >= last;
 }
 
 bool WalFollower::has_live_index() {
   files_.refresh(SourceFile::shm);
-  return read_live_wal_index(files_).has_value();
+  return lock_state(files_).dms.has_value();
 }
 
 // As padToSectorBoundary makes it (sqlite3WalFrames()): it belongs to the transaction before it.
@@ -276,8 +291,9 @@ bool WalFollower::was_read_to_its_end(const WalHeaderBytes& next) {
   const std::uint64_t size = files_.stat(SourceFile::wal).size_bytes;
   // In this order: if slot K is still ours now, slot K+1 was not yet overwritten a moment ago.
   if (!slot_is_followed_commit() || !newest_commit_stands()) return false;
-  // A commit that the wal-index never had may not have been one, and the reset hides that.
-  if (confirmed_frames_ != last && has_live_index()) return false;
+  // A commit that the wal-index never had may not have been one, and the reset hides that; also
+  // where nobody is attached to it any more.
+  if (confirmed_frames_ != last && (denied_frames_ == last || has_live_index())) return false;
   bool at_end = false;
   if (got == slot.size()) {
     const format::WalSalt salt = format::parse_wal_frame_header(slot).salt;

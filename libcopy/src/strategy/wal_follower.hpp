@@ -105,6 +105,8 @@ class WalFollower {
   std::optional<format::WalScanner> before_last_;
   // The wal-index had this commit: nobody overwrites it before the next reset.
   std::uint64_t confirmed_frames_ = 0;
+  // The wal-index did not have it yet when it was last asked.
+  std::uint64_t denied_frames_ = 0;
   std::vector<std::byte> buffer_;
   std::uint32_t size_pages_ = 0;
   unsigned resets_ = 0;

@@ -39,7 +39,7 @@ constexpr std::array kRows{
     Row{0x794c7630, "overlayfs", FileSystemKind::overlay, kWhole},
     Row{0x52654973, "reiserfs", FileSystemKind::local, kCoarse},
     Row{0x3434, "nilfs", FileSystemKind::local, kCoarse},
-    Row{0x7366746e, "ntfs3", FileSystemKind::local, kWhole},
+    Row{0x7366746e, "ntfs3", FileSystemKind::local, 100ns},
     Row{0x4d44, "vfat", FileSystemKind::local, kCoarse},
     Row{0x2011bab0, "exfat", FileSystemKind::local, kCoarse},
     Row{0x9660, "iso9660", FileSystemKind::local, kCoarse},

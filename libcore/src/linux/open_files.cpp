@@ -137,6 +137,12 @@ OpenFiles list_open_files(const LiveFiles& files) {
   return open;
 }
 
+std::optional<std::vector<SourceFile>> files_open_in(int pid, const LiveFiles& files) {
+  std::vector<SourceFile> open;
+  if (look_into_process(pid, identities(files), open) != Sight::seen) return std::nullopt;
+  return open;
+}
+
 std::string program_of(int pid) {
   std::string program;
   std::ifstream comm("/proc/" + std::to_string(pid) + "/comm");

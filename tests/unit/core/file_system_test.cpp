@@ -71,6 +71,7 @@ TEST(FileSystemTable, WhatItDoesNotKnowIsLocalWithTheCoarsestClock) {
 TEST(FileSystemTable, CoarseClocksAreKnown) {
   EXPECT_LE(file_system_of_magic(EXT4_SUPER_MAGIC).timestamp_granularity, 10ms);
   EXPECT_EQ(file_system_of_magic(MSDOS_SUPER_MAGIC).timestamp_granularity, 2s);
+  EXPECT_EQ(file_system_of_magic(0x7366746e).timestamp_granularity, 100ns) << "ntfs3";
 }
 
 // f_type is signed on some machines: a magic with its highest bit set must be found all the same.

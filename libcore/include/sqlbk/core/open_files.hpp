@@ -3,6 +3,7 @@
 // Thread-safety: pure system calls.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,10 @@ struct OpenFiles {
 
 // Takes time in proportion to all descriptors of all processes.
 OpenFiles list_open_files(const LiveFiles& files);
+
+// Those that this process has open, in the order of kSourceFiles; nullopt: it is gone, or out of
+// sight.
+std::optional<std::vector<SourceFile>> files_open_in(int pid, const LiveFiles& files);
 
 // Empty where the system does not tell, or there is no such process.
 std::string program_of(int pid);

@@ -138,6 +138,41 @@ TEST_P(EveryStrategy, AWalThatIsLeftBesideAnotherNameIsNotTakenForThatInUse) {
   EXPECT_EQ(outcome.exit_code(), 4) << outcome.explain();
 }
 
+// As above, with an owner who lets nobody in: its lock does not say where its -wal is.
+TEST_P(EveryStrategy, AWalThatIsLeftBesideAnotherNameIsNotAnExclusiveOwners) {
+  for (const bool is_empty : {false, true}) {
+    const std::string dead_path = source_directory_.file(is_empty ? "empty.db" : "dead.db");
+    kit::DatabaseOptions options;
+    options.size_mb = 1;
+    options.journal_mode = kit::JournalMode::wal;
+    kit::create_database(dead_path, options);
+    {
+      Owner dead({[&](OwnerState& state) {
+        state.open(dead_path, "PRAGMA wal_autocheckpoint=0");
+        state.commit(10);
+        state.connection->execute("PRAGMA wal_checkpoint(PASSIVE)");
+      }});
+      dead->run(0);
+    }
+    fs::remove(dead_path + "-shm");
+    if (is_empty) fs::resize_file(dead_path + "-wal", 0);
+    const std::string other_name = dead_path + ".other";
+    fs::create_hard_link(dead_path, other_name);
+    Owner owner({[&](OwnerState& state) {
+      state.open(other_name, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA wal_autocheckpoint=0");
+      state.commit(10);
+      state.connection->execute("PRAGMA wal_checkpoint(PASSIVE)");
+      state.commit(1);
+    }});
+    owner->run(0);
+    const CopyRequest request = test::request_of(dead_path, copy_, GetParam());
+    const Outcome outcome = test::run_request(request, test::hooked_registry({}),
+                                              Deadline::after(std::chrono::milliseconds(300)));
+    ASSERT_FALSE(outcome.ok()) << outcome.explain();
+    EXPECT_EQ(outcome.exit_code(), 4) << outcome.explain();
+  }
+}
+
 // A reader who may not write the -shm holds SHARED on main and takes no DMS lock
 // (walBeginShmUnreliable()).
 TEST_P(EveryStrategy, AReaderWithoutRightsIsNotTakenForAnOwnerElsewhere) {

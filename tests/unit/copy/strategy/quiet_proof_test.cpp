@@ -356,5 +356,16 @@ TEST_F(QuietInTheFuture, AStampThatComesTrueInTheWindowIsNoProof) {
   EXPECT_EQ(finish_failure(), Errc::source_changed) << message_;
 }
 
+// Nor may it end behind that tick: what was written in it would not show either.
+TEST_F(QuietInTheFuture, AStampThatIsPastAtTheEndOfTheWindowIsNoProof) {
+  make_database(kit::JournalMode::delete_file);
+  do {
+    show_ctime_ahead(5s + 400ms);
+    begin();
+  } while (shown - now_ns() < std::chrono::nanoseconds(5s + 100ms).count());  // begun too slowly
+  test::wait_until([] { return now_ns() - shown > 50'000'000; }, "the clock");
+  EXPECT_EQ(finish_failure(), Errc::source_changed) << message_;
+}
+
 }  // namespace
 }  // namespace sqlbk::copy

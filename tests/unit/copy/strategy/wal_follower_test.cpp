@@ -493,6 +493,19 @@ TEST_F(GhostCommit, ThatIsOverwrittenByAShorterTransactionBeforeAReset) {
   expect_look_fails();
 }
 
+// The index that did not have it is nobody's when the reset is seen.
+TEST_F(GhostCommit, BeforeAResetByAnOwnerWhoIsGone) {
+  make_second_generation();
+  begin();
+  write_ghost({1});
+  look();
+  ASSERT_EQ(follower_->committed_frames(), first_);
+  reset(20, 6);
+  ASSERT_TRUE(format::parse_wal_frame_header(slot(first_)).is_commit());
+  owner_->kill();
+  expect_look_fails();
+}
+
 TEST_F(GhostCommit, ThatARecoveryFindsIsACommit) {
   make_second_generation();
   begin();
