@@ -8,15 +8,16 @@ auto_copies=${2:-200}
 other_copies=${3:-50}
 export SQLBK_LIVE_WRITER=$build/bench/kit/live-writer
 
-# The copies of a cell, in runs of at most 20, each with a database of its own and another seed: the
-# WAL of three writers that never pause grows without bound, whoever reads it.
-cell() { # COPIES ARGUMENT...
-  local left=$1 seed=1
-  shift
+# The copies of a cell, in runs of a few, each with a database of its own and another seed: the WAL
+# of three writers that never pause grows without bound, whoever reads it, and once it is larger than
+# what the page cache takes everybody waits for the disk.
+cell() { # COPIES COPIES_OF_A_RUN ARGUMENT...
+  local left=$1 most=$2 seed=1
+  shift 2
   while ((left > 0)); do
-    "$build/tests/torture/torture" --seed "$seed" --copies $((left < 20 ? left : 20)) \
+    "$build/tests/torture/torture" --seed "$seed" --copies $((left < most ? left : most)) \
       --keep "${SQLBK_KEEP:-torture-bad}" "$@"
-    left=$((left - 20)) seed=$((seed + 1))
+    left=$((left - most)) seed=$((seed + 1))
   done
 }
 
@@ -25,15 +26,15 @@ for strategy in auto {snapshot,lock}+{range,plain,mmap}; do
   [[ $strategy != auto ]] || copies=$auto_copies
   for writers in 1 3; do
     for checkpoint in none passive; do
-      cell "$copies" --strategy "$strategy" --writers "$writers" --checkpoint "$checkpoint"
+      cell "$copies" $((writers == 1 ? 20 : 8)) --strategy "$strategy" --writers "$writers" --checkpoint "$checkpoint"
     done
   done
   for checkpoint in restart truncate; do
-    cell "$copies" --strategy "$strategy" --writers 2 --pause-us 500 --checkpoint "$checkpoint" \
+    cell "$copies" 20 --strategy "$strategy" --writers 2 --pause-us 500 --checkpoint "$checkpoint" \
       --checkpoint-every-ms 200
   done
   [[ $strategy != auto ]] || continue
   for mode in delete truncate persist memory off; do
-    cell "$copies" --strategy "$strategy" --journal-mode "$mode"
+    cell "$copies" 20 --strategy "$strategy" --journal-mode "$mode"
   done
 done

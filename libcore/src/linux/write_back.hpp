@@ -6,9 +6,9 @@
 
 namespace sqlbk::platform {
 
-// Writes the first `size_bytes` back, with little of it under way at a time. 0, or the errno of a
-// failed write, which fsync() does not tell a second time on this descriptor. Where the kernel has
-// no such call nothing is done.
+// Writes the first `size_bytes` back with little of it under way at a time, and leaves the rest as
+// soon as the disk is busy with others. 0, or the errno of a failed write, which fsync() does not
+// tell a second time on this descriptor. Where the kernel has no such call nothing is done.
 int write_back(int fd, std::uint64_t size_bytes) noexcept;
 
 }  // namespace sqlbk::platform

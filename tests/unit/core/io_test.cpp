@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <fcntl.h>
 #include <filesystem>
 #include <functional>
 #include <string>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -222,6 +224,19 @@ TEST_F(SyncInPieces, AFailureIsNotLeftToFsync) {
     EXPECT_EQ(code_of([&] { sync_in_pieces(fd_.get(), path_); }), code);
     EXPECT_EQ(pieces.syncs, 0);
   }
+}
+
+TEST_F(SyncInPieces, EndAtADiskThatIsBusyWithOthers) {
+  sys_->sync_file_range = [](int, off_t, off_t, unsigned flags) {
+    if (flags == SYNC_FILE_RANGE_WAIT_BEFORE) {
+      ++script.calls;
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    return 0;
+  };
+  sync_in_pieces(fd_.get(), path_);
+  EXPECT_EQ(script.calls, 1);
+  EXPECT_EQ(pieces.syncs, 1) << "of all the rest";
 }
 
 // The kernel hands the errno of the disk on, and that may be one that else means "no such call".
