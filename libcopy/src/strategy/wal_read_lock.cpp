@@ -56,14 +56,9 @@ WalReadLock::WalReadLock(const LiveFiles& files, RunContext& context)
 // Only where somebody else is: an index that nobody used may say anything, and who comes must see
 // that nobody does (unixLockSharedMemory() in os_unix.c).
 void WalReadLock::attach(const LiveFiles& files) {
-  const auto somebody_is = [&files] {
-    return conflicting_lock(files.fd_of(SourceFile::shm), format::kWalDmsLockByte, 1, false,
-                            files.path_of(SourceFile::shm))
-        .has_value();
-  };
-  if (!somebody_is()) return;
+  if (!lock_state(files).dms) return;
   attached_.emplace(files, SourceFile::shm, format::kWalDmsLockByte, 1);
-  if (!somebody_is()) attached_.reset();
+  if (!lock_state(files).dms) attached_.reset();
 }
 
 // A mark counts only if it is still the same under the lock: it changes only under an exclusive

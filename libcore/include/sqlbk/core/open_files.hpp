@@ -1,5 +1,5 @@
-// Which programs have the files of a source open, asked without touching the files. For reports,
-// not for decisions: processes of other users, containers and machines may be out of sight.
+// Which programs have the files of a source open, asked without touching the files. Decisions
+// must allow for what is not seen: processes of other users, containers and machines.
 // Thread-safety: pure system calls.
 #pragma once
 
