@@ -33,35 +33,55 @@ class FollowerThread {
       : follower_(follower), thread_([this] { run(); }) {}
   FollowerThread(const FollowerThread&) = delete;
   FollowerThread& operator=(const FollowerThread&) = delete;
-  ~FollowerThread() { join(); }
+  // Whoever did not stop it has no use for what it followed.
+  ~FollowerThread() {
+    is_abandoned_.store(true, std::memory_order_release);
+    join();
+  }
 
-  bool has_failed() const noexcept { return failed_.load(std::memory_order_acquire); }
-  // Stops the thread; throws what it has met.
-  void stop() {
+  // Throws what the thread has met.
+  void check() {
+    if (!has_ended_.load(std::memory_order_acquire)) return;
     join();
     if (error_) std::rethrow_exception(error_);
   }
+  // Lets it end the look that is under way, which may have much to catch up with.
+  void stop(RunContext& context) {
+    stop_.store(true, std::memory_order_release);
+    // In short steps: until the last look, which comes next, nobody looks.
+    while (!has_ended_.load(std::memory_order_acquire)) {
+      context.tick();
+      std::this_thread::sleep_for(50us);
+    }
+    check();
+  }
 
  private:
+  struct Abandoned {};
+
   void join() {
     stop_.store(true, std::memory_order_release);
     if (thread_.joinable()) thread_.join();
   }
   void run() {
+    const auto tick = [this] {
+      if (is_abandoned_.load(std::memory_order_acquire)) throw Abandoned();
+    };
     try {
       while (!stop_.load(std::memory_order_acquire)) {
-        follower_.look();
+        follower_.look(tick);
         std::this_thread::sleep_for(kLookEvery);
       }
     } catch (...) {
       error_ = std::current_exception();
-      failed_.store(true, std::memory_order_release);
     }
+    has_ended_.store(true, std::memory_order_release);
   }
 
   WalFollower& follower_;
   std::atomic<bool> stop_{false};
-  std::atomic<bool> failed_{false};
+  std::atomic<bool> is_abandoned_{false};
+  std::atomic<bool> has_ended_{false};
   std::exception_ptr error_;
   std::thread thread_;
 };
@@ -130,17 +150,16 @@ class FollowStrategy final : public CopyStrategy {
       throw_changed(files, "it was replaced");
     }
     WalFollower follower(wal_files, target.image().directory() + "/overlay");
-    follower.start();
+    const WalFollower::Tick tick = [&context] { context.tick(); };
+    follower.start(tick);
     SourceMover mover(files, target, movers_, context, report);
     {
       FollowerThread thread(follower);
-      const auto watch = context.watch([&thread] {
-        if (thread.has_failed()) thread.stop();
-      });
+      const auto watch = context.watch([&thread] { thread.check(); });
       static_cast<void>(mover.move_main());  // may be shortened under us; the WAL says its size
-      thread.stop();
+      thread.stop(context);
     }
-    follower.finish();  // what was backfilled while main was copied was committed before
+    follower.finish(tick);  // what was backfilled while main was copied was committed before
     refuse_unseen_wal(files, facts.header);
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
     if (read_journal_state(files) == format::JournalState::active ||

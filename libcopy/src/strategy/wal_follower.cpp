@@ -19,9 +19,14 @@ namespace {
 using format::wal_frame_offset;
 using format::wal_frame_size_bytes;
 
-// A transaction of at most so many bytes is kept in memory until its commit frame is seen; a longer
-// one is read twice.
+// So much of a transaction is kept in memory until its commit frame is seen; one that goes on
+// behind that is read twice.
 constexpr std::size_t kTransactionBytes = std::size_t{4} << 20U;
+
+// What is read at once. Behind the newest commit lie the frames of older generations, or a
+// transaction that is not whole yet and read again with the next look: the first read is of one
+// frame, each that finds all of it valid is followed by one twice as long.
+constexpr std::size_t kMostReadBytes = std::size_t{1} << 20U;
 
 // Salt-1 counts up by one with each reset and wraps around.
 bool is_older(std::uint32_t salt1, std::uint32_t than) {
@@ -57,7 +62,7 @@ void PageOverlay::read(std::uint32_t page_number, std::span<std::byte> page) con
 WalFollower::WalFollower(LiveFiles& files, std::string overlay_path)
     : files_(files), overlay_path_(std::move(overlay_path)) {}
 
-void WalFollower::start() {
+void WalFollower::start(const Tick& tick) {
   wal_.reset();
   const std::optional<WalHeaderBytes> bytes = stable_header();
   if (!bytes || parse(bytes)->salt.is_zero()) {
@@ -68,7 +73,7 @@ void WalFollower::start() {
   wal_ = files_.stat(SourceFile::wal);
   overlay_.emplace(overlay_path_, parse(bytes)->page_size_bytes);
   follow(*bytes);
-  look();
+  look(tick);
 }
 
 // Begins a generation at its frame 1.
@@ -102,12 +107,13 @@ std::optional<WalHeaderBytes> WalFollower::stable_header() {
   return std::nullopt;
 }
 
-void WalFollower::look() {
+void WalFollower::look(const Tick& tick) {
   while (true) {
+    tick();
     const std::optional<WalHeaderBytes> now = stable_header();
     if (!now) throw_changed(files_, "its WAL was removed, emptied or replaced");
     if (*now == header_bytes_) {
-      read_on();
+      read_on(tick);
       // In this order: what the index has said to be committed is frame K only if the slot behind
       // it still holds what was followed.
       const bool confirmed = index_confirms();
@@ -127,7 +133,7 @@ void WalFollower::look() {
     const bool one_step = next->salt.salt1 == followed.salt.salt1 + 1 && !next->salt.is_zero() &&
                           next->page_size_bytes == followed.page_size_bytes;
     if (!one_step) throw_changed(files_, "its WAL was reset more than once between two looks");
-    if (!was_read_to_its_end(*now)) {
+    if (!was_read_to_its_end(*now, tick)) {
       throw_changed(files_, "its WAL was reset before it had been read to its end");
     }
     follow(*now);
@@ -135,12 +141,12 @@ void WalFollower::look() {
   }
 }
 
-void WalFollower::finish() {
+void WalFollower::finish(const Tick& tick) {
   // Read between the copy of main and the last look: what it promises was followed, or is lost.
   files_.refresh(SourceFile::shm);
   const LiveIndex index = read_live_wal_index(files_);
-  look();
-  if (!newest_commit_stands()) {
+  look(tick);
+  if (!newest_commit_stands(tick)) {
     throw_changed(files_, "a transaction that was followed was overwritten");
   }
   const bool index_counts = index && index->salt == header().salt;
@@ -158,9 +164,44 @@ void WalFollower::finish() {
       .with_path(files_.given_path());
 }
 
-// Commits from frame K+1 on, until the chain ends.
-void WalFollower::read_on() {
-  while (read_transaction()) {
+// Commits from frame K+1 on, until the chain ends. Only the very bytes that passed the checksum are
+// kept.
+void WalFollower::read_on(const Tick& tick) {
+  const std::uint32_t page_size = scanner_->header().page_size_bytes;
+  const auto frame_size = static_cast<std::size_t>(wal_frame_size_bytes(page_size));
+  const std::size_t most = std::max<std::size_t>(1, kMostReadBytes / frame_size) * frame_size;
+  format::WalScanner scanner = *scanner_;
+  std::size_t pending = 0;  // of the transaction whose commit was not seen yet, in front
+  bool is_long = false;     // that transaction is not kept
+  for (std::size_t want = frame_size;; want = std::min(2 * want, most)) {
+    tick();
+    if (buffer_.size() < pending + want) buffer_.resize(pending + want);
+    const std::size_t got = files_.read(SourceFile::wal, std::span(buffer_).subspan(pending, want),
+                                        wal_frame_offset(scanner.valid_frames() + 1, page_size));
+    std::size_t first = 0;  // of the transaction
+    std::size_t at = pending;
+    for (; at + frame_size <= pending + got; at += frame_size) {
+      if (!scanner.accept(format::Bytes(buffer_).subspan(at, frame_size))) break;
+      if (scanner.committed_frames() != scanner.valid_frames()) continue;
+      const std::size_t end = at + frame_size;
+      if (is_long) {
+        replay_long_transaction(*scanner_, scanner.committed_frames(), tick);
+      } else {
+        for (std::size_t kept = first; kept < end; kept += frame_size) {
+          put_frame(format::Bytes(buffer_).subspan(kept, frame_size));
+        }
+      }
+      transaction_followed(scanner, format::Bytes(buffer_).subspan(at, frame_size));
+      first = end;
+      is_long = false;
+    }
+    valid_frames_ = scanner.valid_frames();
+    if (at < pending + want) return;
+    is_long = is_long || at - first > kTransactionBytes;
+    pending = is_long ? 0 : at - first;
+    if (first > 0) {
+      std::copy_n(buffer_.begin() + static_cast<std::ptrdiff_t>(first), pending, buffer_.begin());
+    }
   }
 }
 
@@ -192,13 +233,14 @@ bool WalFollower::repeats_last_commit(format::Bytes frame) const {
 // A commit frame may have been written and then not have become a commit: the writer failed before
 // it told the wal-index. The next one writes over that transaction from its first frame on, and
 // what is shorter leaves frame K alone. Older transactions are safe: the chain went on from them.
-bool WalFollower::newest_commit_stands() const {
+bool WalFollower::newest_commit_stands(const Tick& tick) const {
   const std::uint64_t last = scanner_->committed_frames();
   if (last == 0 || confirmed_frames_ == last) return true;
   format::WalScanner scanner = *before_last_;
   const std::uint32_t page_size = scanner.header().page_size_bytes;
   std::vector<std::byte> frame(static_cast<std::size_t>(wal_frame_size_bytes(page_size)));
   while (scanner.valid_frames() < last) {
+    tick();
     const std::size_t got = files_.read(SourceFile::wal, frame,
                                         wal_frame_offset(scanner.valid_frames() + 1, page_size));
     if (got != frame.size() || !scanner.accept(frame)) return false;
@@ -215,73 +257,41 @@ bool WalFollower::slot_is_followed_commit() const {
   return got == slot.size() && slot == last_commit_;
 }
 
-// One committed transaction into the overlay; false: the next one is not (wholly) there yet. Only
-// bytes that passed the checksum in the same read are kept.
-bool WalFollower::read_transaction() {
-  const std::uint32_t page_size = scanner_->header().page_size_bytes;
-  const auto frame_size = static_cast<std::size_t>(wal_frame_size_bytes(page_size));
-  const std::size_t batch = std::max<std::size_t>(1, kTransactionBytes / frame_size) * frame_size;
-  const format::WalScanner at_commit = *scanner_;
-  format::WalScanner scanner = *scanner_;
-  bool is_long = false;
-  while (true) {
-    buffer_.resize(batch);
-    const std::uint64_t first = scanner.valid_frames() + 1;
-    // One frame first: most looks find nothing new.
-    std::size_t have = files_.read(SourceFile::wal, std::span(buffer_).first(frame_size),
-                                   wal_frame_offset(first, page_size));
-    if (have == frame_size) {
-      have += files_.read(SourceFile::wal, std::span(buffer_).subspan(frame_size),
-                          wal_frame_offset(first + 1, page_size));
-    }
-    std::size_t at = 0;
-    for (; at + frame_size <= have; at += frame_size) {
-      const format::Bytes frame = format::Bytes(buffer_).subspan(at, frame_size);
-      if (!scanner.accept(frame)) break;
-      if (scanner.committed_frames() != scanner.valid_frames()) continue;
-      if (is_long) {
-        const std::uint64_t last = scanner.committed_frames();
-        replay_long_transaction(at_commit, last);
-      } else {
-        for (std::size_t kept = 0; kept <= at; kept += frame_size) {
-          const format::Bytes bytes = format::Bytes(buffer_).subspan(kept, frame_size);
-          overlay_->put(format::parse_wal_frame_header(bytes).page_number,
-                        bytes.subspan(format::kWalFrameHeaderSizeBytes));
-        }
-      }
-      frames_ += scanner.committed_frames() - at_commit.committed_frames();
-      if (!repeats_last_commit(frame)) before_last_ = at_commit;
-      scanner_ = scanner;
-      valid_frames_ = scanner.valid_frames();
-      size_pages_ = scanner.committed_size_pages();
-      last_commit_.assign(frame.begin(), frame.end());
-      return true;
-    }
-    valid_frames_ = scanner.valid_frames();
-    if (at < batch) return false;
-    is_long = true;  // the whole buffer is valid and holds no commit
-  }
+void WalFollower::put_frame(format::Bytes frame) {
+  overlay_->put(format::parse_wal_frame_header(frame).page_number,
+                frame.subspan(format::kWalFrameHeaderSizeBytes));
+}
+
+// All its pages are in the overlay; `commit` is its last frame.
+void WalFollower::transaction_followed(const format::WalScanner& after, format::Bytes commit) {
+  frames_ += after.committed_frames() - scanner_->committed_frames();
+  if (!repeats_last_commit(commit)) before_last_ = *scanner_;
+  scanner_ = after;
+  valid_frames_ = after.valid_frames();
+  size_pages_ = after.committed_size_pages();
+  last_commit_.assign(commit.begin(), commit.end());
 }
 
 // The second reading of a transaction that did not fit into memory: its commit has been seen, so
 // the frames do not change any more, unless the WAL is reset.
-void WalFollower::replay_long_transaction(format::WalScanner scanner, std::uint64_t last_frame) {
+void WalFollower::replay_long_transaction(format::WalScanner scanner, std::uint64_t last_frame,
+                                          const Tick& tick) {
   const std::uint32_t page_size = scanner.header().page_size_bytes;
   std::vector<std::byte> frame(static_cast<std::size_t>(wal_frame_size_bytes(page_size)));
   while (scanner.valid_frames() < last_frame) {
+    tick();
     const std::size_t got = files_.read(SourceFile::wal, frame,
                                         wal_frame_offset(scanner.valid_frames() + 1, page_size));
     if (got != frame.size() || !scanner.accept(frame)) {
       throw_changed(files_, "its WAL was reset in the middle of a long transaction");
     }
-    overlay_->put(format::parse_wal_frame_header(frame).page_number,
-                  format::Bytes(frame).subspan(format::kWalFrameHeaderSizeBytes));
+    put_frame(frame);
   }
 }
 
 // Whether the followed generation had nothing behind frame K when it was reset. Slots behind the
 // end of a generation still hold what an older one wrote there, or there is no such slot.
-bool WalFollower::was_read_to_its_end(const WalHeaderBytes& next) {
+bool WalFollower::was_read_to_its_end(const WalHeaderBytes& next, const Tick& tick) {
   const std::uint64_t last = scanner_->committed_frames();
   if (last == 0) return false;
   const format::WalHeader& followed = scanner_->header();
@@ -290,7 +300,7 @@ bool WalFollower::was_read_to_its_end(const WalHeaderBytes& next) {
   const std::size_t got = files_.read(SourceFile::wal, slot, end);
   const std::uint64_t size = files_.stat(SourceFile::wal).size_bytes;
   // In this order: if slot K is still ours now, slot K+1 was not yet overwritten a moment ago.
-  if (!slot_is_followed_commit() || !newest_commit_stands()) return false;
+  if (!slot_is_followed_commit() || !newest_commit_stands(tick)) return false;
   // A commit that the wal-index never had may not have been one, and the reset hides that; also
   // where nobody is attached to it any more.
   if (confirmed_frames_ != last && (denied_frames_ == last || has_live_index())) return false;
@@ -301,16 +311,17 @@ bool WalFollower::was_read_to_its_end(const WalHeaderBytes& next) {
   } else if (got == 0 && size == end) {
     // journal_size_limit cuts the file at the first commit of the next generation; until then the
     // end of the file is where the generation ended.
-    at_end = !has_a_commit(*format::parse_wal_header(next));
+    at_end = !has_a_commit(*format::parse_wal_header(next), tick);
   }
   return at_end && header_now() == next;
 }
 
-bool WalFollower::has_a_commit(const format::WalHeader& header) const {
+bool WalFollower::has_a_commit(const format::WalHeader& header, const Tick& tick) const {
   format::WalScanner scanner(header);
   std::vector<std::byte> frame(
       static_cast<std::size_t>(wal_frame_size_bytes(header.page_size_bytes)));
   while (scanner.committed_frames() == 0) {
+    tick();
     const std::size_t got =
         files_.read(SourceFile::wal, frame,
                     wal_frame_offset(scanner.valid_frames() + 1, header.page_size_bytes));

@@ -9,6 +9,7 @@
 #include <bitset>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -58,16 +59,20 @@ class PageOverlay {
 
 class WalFollower {
  public:
+  // Called with each megabyte read, at the latest. What it throws ends the attempt.
+  using Tick = std::function<void()>;
+  static void no_tick() {}
+
   // REQUIRES: `files` is used by nobody else while this lives.
   WalFollower(LiveFiles& files, std::string overlay_path);
 
   // Reads the header and the whole committed prefix. Throws unsuitable where there is no valid WAL.
-  void start();
+  void start(const Tick& tick = no_tick);
   // Reads on to the newest commit, through at most one reset after another.
-  void look();
+  void look(const Tick& tick = no_tick);
   // The last look, after main was copied; only if it passes is what was followed one committed
   // state. Also throws frames_without_checksum (bug Z).
-  void finish();
+  void finish(const Tick& tick = no_tick);
 
   const PageOverlay& overlay() const noexcept { return *overlay_; }
   const format::WalHeader& header() const noexcept { return scanner_->header(); }
@@ -79,16 +84,18 @@ class WalFollower {
 
  private:
   void follow(const WalHeaderBytes& bytes);
-  void read_on();
+  void read_on(const Tick& tick);
+  void put_frame(format::Bytes frame);
+  void transaction_followed(const format::WalScanner& after, format::Bytes commit);
   bool index_confirms();
   bool has_live_index();
   bool repeats_last_commit(format::Bytes frame) const;
-  bool newest_commit_stands() const;
-  bool read_transaction();
-  void replay_long_transaction(format::WalScanner scanner, std::uint64_t last_frame);
+  bool newest_commit_stands(const Tick& tick) const;
+  void replay_long_transaction(format::WalScanner scanner, std::uint64_t last_frame,
+                               const Tick& tick);
   bool slot_is_followed_commit() const;
-  bool was_read_to_its_end(const WalHeaderBytes& next);
-  bool has_a_commit(const format::WalHeader& header) const;
+  bool was_read_to_its_end(const WalHeaderBytes& next, const Tick& tick);
+  bool has_a_commit(const format::WalHeader& header, const Tick& tick) const;
   bool zero_salts_follow() const;
   std::optional<WalHeaderBytes> header_now();
   std::optional<WalHeaderBytes> stable_header();

@@ -2,8 +2,14 @@
 // itself must see is in wal_follower_test.cpp.
 #include "strategy/follow.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <optional>
+#include <span>
+#include <unistd.h>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -13,6 +19,7 @@
 #include "kit/temporary_directory.hpp"
 #include "kit/workload.hpp"
 #include "kit/zero_salt.hpp"
+#include "scoped_sys.hpp"
 #include "support/strategy_test.hpp"
 
 namespace sqlbk::copy {
@@ -209,6 +216,68 @@ TEST_F(Follow, ASourceThatIsReplacedIsNotMixed) {
   const Outcome outcome = copy(hooks);
   ASSERT_TRUE(outcome.ok()) << outcome.explain();
   EXPECT_EQ(outcome.report.attempts, 2U);
+}
+
+// A WAL that grows as fast as it is read: each read behind its end finds as many commits as asked
+// for.
+struct EndlessWal {
+  explicit EndlessWal(const format::WalScanner& end) : scanner(end) {}
+
+  // The frames from `offset` on, if it is where the last call ended.
+  bool read(std::span<std::byte> bytes, std::uint64_t offset) {
+    const std::uint32_t page_size = scanner.header().page_size_bytes;
+    const auto size = static_cast<std::size_t>(format::wal_frame_size_bytes(page_size));
+    if (bytes.size() % size != 0) return false;  // the mover's, on its own thread
+    if (offset != format::wal_frame_offset(scanner.valid_frames() + 1, page_size)) return false;
+    const std::vector<std::byte> page(page_size);
+    for (std::size_t at = 0; at < bytes.size(); at += size) {
+      const auto head = format::encode_wal_frame_header(scanner.header(), scanner.chain(), 2,
+                                                        scanner.committed_size_pages(), page);
+      const std::span<std::byte> frame = bytes.subspan(at, size);
+      std::ranges::copy(head, frame.begin());
+      std::ranges::copy(page, frame.begin() + format::kWalFrameHeaderSizeBytes);
+      EXPECT_TRUE(scanner.accept(frame));
+    }
+    is_read = true;
+    return true;
+  }
+
+  format::WalScanner scanner;
+  std::atomic<bool> is_open{false};
+  std::atomic<bool> is_read{false};
+};
+std::optional<EndlessWal> endless_wal;
+
+TEST_F(Follow, AThreadThatCannotCatchUpEndsWithTheRun) {
+  make();
+  Owner owner({open()});
+  owner->run(0);
+  const std::string bytes = test::bytes_of(source_ + "-wal");
+  const format::Bytes wal = std::as_bytes(std::span(bytes));
+  format::WalScanner end(*format::parse_wal_header(wal.first(format::kWalHeaderSizeBytes)));
+  const auto size =
+      static_cast<std::size_t>(format::wal_frame_size_bytes(end.header().page_size_bytes));
+  for (std::size_t at = format::kWalHeaderSizeBytes; at + size <= wal.size(); at += size) {
+    ASSERT_TRUE(end.accept(wal.subspan(at, size)));
+  }
+  endless_wal.emplace(end);
+  test::ScopedSys patch;
+  patch->pread = [](int fd, void* buffer, std::size_t count, off_t offset) {
+    const std::span<std::byte> into(static_cast<std::byte*>(buffer), count);
+    if (endless_wal->is_open && endless_wal->read(into, static_cast<std::uint64_t>(offset))) {
+      return static_cast<ssize_t>(count);
+    }
+    return ::pread(fd, buffer, count, offset);
+  };
+  Hooks hooks;
+  hooks.middle = [](const MoveJob&, RunContext& context) {
+    endless_wal->is_open = true;
+    while (!endless_wal->is_read) context.sleep_for(1ms);
+  };
+  hooks.after = [](const MoveJob&, RunContext& context) {
+    context.deadline = Deadline::after(20ms);
+  };
+  expect_refused(copy(hooks), Errc::deadline_exceeded);
 }
 
 TEST_F(Follow, FramesWithoutChecksumsThatNobodyOwnsEndTheAttemptsSoon) {

@@ -692,6 +692,86 @@ TEST_F(Interrupted, ByATornHeaderItReadsAgain) {
   torn_reads = 0;
 }
 
+// --- What it reads, and that it can be stopped meanwhile.
+
+std::size_t bytes_read;
+
+class Counted : public Follower {
+ protected:
+  Counted() {
+    bytes_read = 0;
+    patch_->pread = [](int fd, void* buffer, std::size_t size, off_t offset) {
+      const ssize_t got = ::pread(fd, buffer, size, offset);
+      if (got > 0) bytes_read += static_cast<std::size_t>(got);
+      return got;
+    };
+  }
+
+  test::ScopedSys patch_;
+};
+
+TEST_F(Counted, ManySmallTransactionsAreReadOnce) {
+  make();
+  for (int value = 0; value < 500; ++value) set(1 + value % 40, value);
+  follower_.emplace(files_.emplace(path_), own_.file("overlay"));
+  bytes_read = 0;
+  follower_->start();
+  EXPECT_GE(follower_->committed_frames(), 500U);
+  EXPECT_LT(bytes_read, 2 * wal().size());
+}
+
+TEST_F(Counted, TheFramesOfAnOlderGenerationAreNotReadWithEachLook) {
+  make("", 2000);
+  backfill();
+  set(1, 1);
+  begin();
+  ASSERT_GT(slots(), 2000U);
+  for (int row = 2; row < 10; ++row) {
+    set(row, 2);
+    bytes_read = 0;
+    look();
+    // The commit, twice as much as that behind it, slot K again; headers and the wal-index.
+    EXPECT_LT(bytes_read, 10 * kFrameSize);
+  }
+  expect_right();
+}
+
+struct Stopped {};
+
+TEST_F(Counted, CatchingUpCanBeStopped) {
+  make();
+  const std::uint64_t first_frames = slots();
+  sql("WITH RECURSIVE n(i) AS (SELECT 41 UNION ALL SELECT i + 1 FROM n WHERE i < 9000)"
+      " INSERT INTO a SELECT i, i, zeroblob(900) FROM n");
+  const std::uint64_t frames_read_twice = slots() - first_frames;
+  const std::uint64_t all = (slots() + frames_read_twice) * kFrameSize;
+  ASSERT_GT(all, std::uint64_t{16} << 20U);
+  std::size_t last = 0;  // bytes read at the last tick
+  std::size_t most = 0;  // between two
+  int left = 0;
+  const WalFollower::Tick tick = [&] {
+    if (left-- == 0) throw Stopped();
+    most = std::max(most, bytes_read - last);
+    last = bytes_read;
+  };
+  // Earlier and later, in the second reading of the long transaction too, until it is not stopped.
+  bool stopped = true;
+  for (int ticks = 0; stopped; ticks = 2 * ticks + 1) {
+    SCOPED_TRACE(ticks);
+    follower_.emplace(files_.emplace(path_), own_.file("overlay"));
+    left = ticks;
+    last = bytes_read = 0;
+    stopped = false;
+    try {
+      follower_->start(tick);
+    } catch (const Stopped&) {
+      stopped = true;
+    }
+    EXPECT_LE(most, std::size_t{1} << 20U);
+    EXPECT_EQ(stopped, bytes_read < all);
+  }
+}
+
 struct Busy {
   const char* name;
   std::vector<const char*> statements;
