@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <span>
 #include <vector>
 
 #include "sqlbk/core/io.hpp"
@@ -32,20 +33,24 @@ std::array<std::byte, kChecksumSizeBytes> page_checksum(std::span<const std::byt
   return bytes;
 }
 
+bool is_zero(std::span<const std::byte> bytes) noexcept {
+  return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; });
+}
+
 }  // namespace
 
 CksumvfsPages::CksumvfsPages(int main_fd, const std::string& path, std::uint32_t page_size_bytes) {
   std::vector<std::byte> page(page_size_bytes);
   if (read_up_to(main_fd, page, 0, path) < page.size()) return;
   const format::ParsedDbHeader header = format::parse_db_header(page);
+  had_no_reserve_ = header && header->reserved_bytes == 0;
   if (!header || header->reserved_bytes != kChecksumSizeBytes) return;
   // One match suffices (a chance of 2^-64 otherwise), and a mismatch proves nothing: the copy of a
   // page that was being checkpointed is torn until the WAL is laid over it. Zero pages sum to zero.
   for (int i = 0; i < kSampledPages && !in_use_; ++i) {
     const auto offset = static_cast<std::uint64_t>(i) * page_size_bytes;
     if (read_up_to(main_fd, page, offset, path) < page.size()) return;
-    const bool is_zero = std::ranges::all_of(page, [](std::byte b) { return b == std::byte{0}; });
-    in_use_ = !is_zero &&
+    in_use_ = !is_zero(page) &&
               std::ranges::equal(page_checksum(page), std::span(page).last(kChecksumSizeBytes));
   }
 }
@@ -53,6 +58,23 @@ CksumvfsPages::CksumvfsPages(int main_fd, const std::string& path, std::uint32_t
 void CksumvfsPages::seal(std::span<std::byte> page) const noexcept {
   if (!in_use_) return;
   std::ranges::copy(page_checksum(page), page.last(kChecksumSizeBytes).begin());
+}
+
+void CksumvfsPages::seal_new_reserve(int main_fd, const std::string& path,
+                                     std::uint32_t page_size_bytes) const {
+  if (!had_no_reserve_) return;
+  std::vector<std::byte> page(page_size_bytes);
+  const std::span<std::byte> trailer = std::span(page).last(kChecksumSizeBytes);
+  for (std::uint64_t offset = 0;; offset += page_size_bytes) {
+    if (read_up_to(main_fd, page, offset, path) < page.size()) return;
+    if (offset == 0) {
+      const format::ParsedDbHeader header = format::parse_db_header(page);
+      if (!header || header->reserved_bytes != kChecksumSizeBytes || !is_zero(trailer)) return;
+    }
+    if (!is_zero(trailer) || is_zero(page)) continue;
+    std::ranges::copy(page_checksum(page), trailer.begin());
+    write_all(main_fd, page, offset, path);
+  }
 }
 
 }  // namespace sqlbk

@@ -193,6 +193,7 @@ void PageLayer::put(std::uint32_t page_number, std::span<std::byte> page) {
 void PageLayer::finish(std::uint32_t size_pages) {
   truncate_to(main_fd_, std::uint64_t{size_pages} * page_size_bytes_, path_);
   require_header_fits(main_fd_, path_, size_pages);
+  checksums_->seal_new_reserve(main_fd_, path_, page_size_bytes_);
 }
 
 void cut_to_header_size(int main_fd, const std::string& path) {

@@ -29,6 +29,12 @@ def checksum(state, data, big):
     return s0, s1
 
 
+def scramble_pages(wal):
+    """As a pager that sums the frames before it encrypts them."""
+    pages = [wal[at:at + 24] + scramble(wal[at + 24:at + FRAME]) for at in range(32, len(wal), FRAME)]
+    return wal[:32] + b"".join(pages)
+
+
 def scramble_wal(wal):
     """Other pages, right checksums."""
     header = wal[:32]
@@ -51,7 +57,7 @@ class Opaque(CliTest):
         with open(self.path(name), "wb") as file:
             file.write(data)
 
-    def encrypted(self, wal):
+    def encrypted(self, wal, scrambled=scramble_wal):
         """An encrypted database; with `wal` one whose owner died and left a WAL behind."""
         with closing(sqlite3.connect(self.path("plain.db"), isolation_level=None)) as connection:
             connection.execute(f"PRAGMA journal_mode={'WAL' if wal else 'DELETE'}")
@@ -59,7 +65,7 @@ class Opaque(CliTest):
             connection.execute("INSERT INTO t VALUES(1)")
             self.write("app.db", scramble(self.read("plain.db")))
             if wal:
-                self.write("app.db-wal", scramble_wal(self.read("plain.db-wal")))
+                self.write("app.db-wal", scrambled(self.read("plain.db-wal")))
         os.unlink(self.path("plain.db"))
 
     def check_readable(self, name):
@@ -104,6 +110,24 @@ class Opaque(CliTest):
         self.copy("--opaque", "app.db", "copy.db")
         self.assertEqual(self.read("copy.db"), self.read("app.db"))
         self.assertFalse(os.path.exists(self.path("copy.db-wal")))
+
+    def test_a_wal_whose_checksums_say_nothing_is_not_taken_for_empty(self):
+        for scrambled in (scramble, scramble_pages):
+            self.encrypted(wal=True, scrambled=scrambled)
+            for strategy in ("auto", "lock", "retry-verify", "plain"):
+                with self.subTest(f"{scrambled.__name__} {strategy}"):
+                    self.refused(4, "frames_without_checksum", "app.db", "--opaque", "--strategy", strategy,
+                                 "app.db", "copy.db")
+
+    def test_a_journal_of_which_only_the_first_byte_is_zero(self):
+        self.encrypted(wal=False)
+        self.write("app.db-journal", b"\0" + scramble(bytes(511)))
+        for strategy in ("auto", "lock", "retry-verify", "plain"):
+            with self.subTest(strategy):
+                self.refused(4, "source_changed", "app.db", "--opaque", "--copy-retry", "2",
+                             "--strategy", strategy, "app.db", "copy.db")
+        self.write("app.db-journal", bytes(28) + scramble(bytes(484)))  # as journal_mode=PERSIST leaves it
+        self.copy("--opaque", "app.db", "copy.db")
 
     def test_a_size_that_no_database_has(self):
         self.write("app.db", b"x" * 1000)

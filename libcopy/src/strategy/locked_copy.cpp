@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "opaque_source.hpp"
 #include "source_changed.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/fold.hpp"
@@ -81,6 +82,9 @@ void LockedCopy::take_wal(const WalStart& start) {
     throw_changed(files_, "its WAL is not the one that was read at the start");
   }
   if (!start.index) {
+    if (context_.options.opaque) {
+      require_readable_wal(image.wal_fd(), image.wal_path(), files_.given_path());
+    }
     judge_wal(image, scan, {}, files_.given_path(), report_);
     return;
   }
@@ -108,6 +112,10 @@ void LockedCopy::take_main_alone(const WalStart& start, const FileStat& main_bef
   if (!main_before.unchanged(files_.stat(SourceFile::main))) {
     throw_changed(files_, "its main file was written in spite of our read lock");
   }
+  if (context_.options.opaque && !start.index && files_.has(SourceFile::wal)) {
+    require_readable_wal(files_.fd_of(SourceFile::wal), files_.path_of(SourceFile::wal),
+                         files_.given_path());
+  }
   if (target_.image().has_wal()) target_.image().discard_wal();
   report_.facts.emplace_back("wal_reset_during_copy", start.in_step ? "true" : "false");
 }
@@ -123,9 +131,10 @@ void LockedCopy::copy_rollback_mode(const SourceFacts& facts) {
   if (lock_state(files_).exclusive) {
     throw_changed(files_, "a writer holds it exclusively in spite of our read lock");
   }
-  if (read_journal_state(files_) == format::JournalState::active && !lock_state(files_).reserved) {
-    throw_changed(files_, "it has a hot journal");
-  }
+  const bool is_active = context_.options.opaque
+                             ? may_have_active_journal(files_)
+                             : read_journal_state(files_) == format::JournalState::active;
+  if (is_active && !lock_state(files_).reserved) throw_changed(files_, "it has a hot journal");
   if (mover_.move_main() != before.size_bytes) throw_changed(files_, "its size");
   // An empty one that appeared may have been emptied into main by a checkpoint.
   const std::optional<FileStat> wal = files_.stat_by_path(SourceFile::wal);

@@ -1,5 +1,6 @@
 #include "quiet_copy.hpp"
 
+#include "opaque_source.hpp"
 #include "quiet_proof.hpp"
 #include "source_changed.hpp"
 #include "sqlbk/core/error.hpp"
@@ -59,7 +60,9 @@ void copy_quietly(LiveFiles& files, StagedTarget& target, SourceMover& mover, Ru
         .with_hint("open it once with the program that owns it, or with the sqlite3 shell");
   }
   const bool hot = facts.journal_state == format::JournalState::active;
-  if (hot && context.options.opaque) throw_changed(files, "its journal is active");
+  if (context.options.opaque && may_have_active_journal(files)) {
+    throw_changed(files, "its journal is active");
+  }
   require_whole(mover.move_main(), facts.main, files, SourceFile::main);
   // Between main and WAL: what the index promises now is in main or in the WAL that follows.
   const LiveIndex index = read_live_wal_index(files);
@@ -69,7 +72,12 @@ void copy_quietly(LiveFiles& files, StagedTarget& target, SourceMover& mover, Ru
   if (hot) require_whole(mover.move_journal(), *facts.journal, files, SourceFile::journal);
   proof.finish();
   StagedImage& image = target.image();
-  if (image.has_wal()) {
+  if (!image.has_wal()) {
+    require_wal_of_index({}, index, files.given_path());
+  } else {
+    if (context.options.opaque) {
+      require_readable_wal(image.wal_fd(), image.wal_path(), files.given_path());
+    }
     const WalScan scan = scan_wal(image.wal_fd(), image.wal_path(), context);
     const std::string lost = lost_commits(image, scan, facts, context);
     judge_wal(image, scan, index, files.given_path(), report);

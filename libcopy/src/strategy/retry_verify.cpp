@@ -6,6 +6,7 @@
 
 #include "convergence.hpp"
 #include "journal_watch.hpp"
+#include "opaque_source.hpp"
 #include "or_unproven.hpp"
 #include "quiet_copy.hpp"
 #include "source_changed.hpp"
@@ -138,6 +139,9 @@ class RetryVerifyStrategy final : public CopyStrategy {
     const WalScan scan = scan_wal(image.wal_fd(), image.wal_path(), context);
     if (!scan.header || scan.header->salt != format::parse_wal_header(start)->salt) {
       throw_changed(files, "its WAL was reset");
+    }
+    if (context.options.opaque) {
+      require_readable_wal(image.wal_fd(), image.wal_path(), files.given_path());
     }
     judge_wal(image, scan, index, files.given_path(), report);
     report.verdict = Verdict::proven;

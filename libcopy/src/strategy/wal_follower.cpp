@@ -150,7 +150,9 @@ void WalFollower::finish(const Tick& tick) {
     throw_changed(files_, "a transaction that was followed was overwritten");
   }
   const bool index_counts = index && index->salt == header().salt;
-  const bool lost = index_counts ? committed_frames() < index->mx_frame : zero_salts_follow();
+  // Also with an index: one that was rebuilt since main was begun has lost them, main may have
+  // them.
+  const bool lost = zero_salts_follow() || (index_counts && committed_frames() < index->mx_frame);
   // The slot that was looked at may be the next generation's by now.
   if (header_now() != header_bytes_) {
     throw_changed(files_, "its WAL was reset before its end had been looked at");

@@ -29,16 +29,28 @@ void report_wal(const WalScan& scan, const LiveIndex& index, Report& report) {
   if (index) report.facts.emplace_back("wal_index_mx_frame", std::to_string(index->mx_frame));
 }
 
+void require_wal_of_index(const format::ParsedWalHeader& header, const LiveIndex& index,
+                          const std::string& source) {
+  if (!index || index->mx_frame <= index->backfilled_frames) return;
+  if (header && header->salt == index->salt) return;
+  throw Error(Errc::source_changed,
+              "the source " + quoted(source) +
+                  " changed while it was copied: its -wal is not the one of its wal-index")
+      .with_path(source);
+}
+
 void judge_wal(StagedImage& image, const WalScan& scan, const LiveIndex& index,
                const std::string& source, Report& report) {
   report_wal(scan, index, report);
+  require_wal_of_index(scan.header, index, source);
   if (!scan.header) {
     image.discard_wal();
     return;
   }
   const bool index_counts = index && index->salt == scan.header->salt;
-  const bool lost = index_counts ? scan.committed.frames < index->mx_frame : scan.zero_salts_follow;
-  if (lost) {
+  // Also with an index: one that was rebuilt since main was begun has lost them, main may have
+  // them.
+  if (scan.zero_salts_follow || (index_counts && scan.committed.frames < index->mx_frame)) {
     throw Error(Errc::frames_without_checksum,
                 "unable to prove a copy of " + quoted(source) +
                     writer_version(image.main_fd(), image.main_path()) +

@@ -20,9 +20,15 @@ std::string writer_version(int main_fd, const std::string& path);
 // Writes the facts about the WAL into the report.
 void report_wal(const WalScan& scan, const LiveIndex& index, Report& report);
 
-// Without a lock: the committed prefix of the image's WAL must reach the index's mxFrame, or,
-// without an index, no frame with zero salts may follow the valid prefix (bug Z). Sets the image's
-// wal_prefix, or drops a WAL without a valid header. Throws frames_without_checksum.
+// Frames that are not in main yet are in the WAL with the index's salts. Throws source_changed
+// where this is another one, or none (`header` is not valid).
+void require_wal_of_index(const format::ParsedWalHeader& header, const LiveIndex& index,
+                          const std::string& source);
+
+// Without a lock: the committed prefix of the image's WAL must reach the index's mxFrame, and no
+// frame with zero salts may follow the valid prefix (bug Z). Sets the image's wal_prefix, or drops
+// a WAL without a valid header. Throws frames_without_checksum, and what require_wal_of_index()
+// does.
 void judge_wal(StagedImage& image, const WalScan& scan, const LiveIndex& index,
                const std::string& source, Report& report);
 

@@ -1008,6 +1008,33 @@ TEST_P(CksumvfsTest, OtherReservedSizesAreNotChecksums) {
   }
 }
 
+// Room for checksums that VACUUM has made, in the WAL still: nobody has computed them yet.
+TEST_P(CksumvfsTest, RoomThatVacuumMadeIsSealed) {
+  const std::string path = directory_.file("vacuumed.db");
+  Files files;
+  {
+    Database database(path);
+    database.leave_wal();
+    database.run("PRAGMA page_size=" + std::to_string(GetParam()));
+    database.run("PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA wal_autocheckpoint=0");
+    database.run("CREATE TABLE a(id INTEGER PRIMARY KEY, data)");
+    for (int i = 0; i < 20; ++i) database.run("INSERT INTO a(data) VALUES (randomblob(900))");
+    database.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    int reserved = 8;
+    EXPECT_EQ(
+        sqlite3_file_control(database.handle(), "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved),
+        SQLITE_OK);
+    database.run("VACUUM");
+    database.run("UPDATE a SET data = randomblob(800) WHERE id % 3 = 0");
+  }
+  files = {read_file(path), read_file(path + "-wal"), ""};
+  ASSERT_EQ(files.main[20], std::byte{0});
+  Buffer expected = Oracle().by_sqlite(files).main;
+  ASSERT_EQ(expected[20], std::byte{8});
+  test::seal_slowly(expected, GetParam());
+  EXPECT_TRUE(folded(files) == expected);
+}
+
 INSTANTIATE_TEST_SUITE_P(PageSizes, CksumvfsTest, testing::Values(512U, 4096U, 65536U));
 
 }  // namespace

@@ -113,6 +113,24 @@ TEST_P(EveryStrategy, AnIndexThatIsReplacedMeanwhileDoesNotTearTheCopy) {
   EXPECT_TRUE(replaced);
 }
 
+// Its frames are gone, main is that of an earlier commit, or of half a backfill.
+TEST_P(EveryStrategy, AWalThatIsEmptiedUnderItsOwnerIsNotAnEmptyWal) {
+  make_database(kit::JournalMode::wal);
+  Owner owner({[this](OwnerState& state) {
+    state.open(source_, "PRAGMA wal_autocheckpoint=0");
+    state.commit(10);
+  }});
+  owner->run(0);
+  for (const std::uintmax_t size : {20U, 0U}) {
+    SCOPED_TRACE(size);
+    fs::resize_file(source_ + "-wal", size);
+    const Outcome outcome =
+        copy(GetParam(), {}, {}, Deadline::after(std::chrono::milliseconds(300)));
+    ASSERT_FALSE(outcome.ok()) << outcome.explain();
+    EXPECT_EQ(outcome.exit_code(), 4) << outcome.explain();
+  }
+}
+
 // A dead owner's, of a file that has another name by which it was changed since.
 TEST_P(EveryStrategy, AWalThatIsLeftBesideAnotherNameIsNotTakenForThatInUse) {
   make_database(kit::JournalMode::wal);

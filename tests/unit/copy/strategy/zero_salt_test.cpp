@@ -4,7 +4,9 @@
 
 #include <chrono>
 #include <csignal>
+#include <optional>
 #include <sys/resource.h>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -13,7 +15,9 @@
 #include "sqlbk/core/sqlite.hpp"
 #include "sqlbk/format/wal.hpp"
 #include "sqlbk/format/wal_index.hpp"
+#include "strategy/follow.hpp"
 #include "strategy/lock.hpp"
+#include "strategy/retry_verify.hpp"
 #include "support/child.hpp"
 #include "support/hooked_strategy.hpp"
 #include "support/owner.hpp"
@@ -137,6 +141,71 @@ TEST_P(ZeroSaltSource, WhoseOwnerDiesDuringTheCopyLosesNothingToTheNext) {
 INSTANTIATE_TEST_SUITE_P(Variants, ZeroSaltSource, ::testing::ValuesIn(kVariants),
                          [](const ::testing::TestParamInfo<ZeroSaltVariant>& test) {
                            return name_of(test.param);
+                         });
+
+// The index may be rebuilt while nobody of ours is attached: it has lost these frames then, and
+// main has what was backfilled of them while it was copied.
+class ZeroSaltWithoutLock : public ::testing::TestWithParam<test::MakeWrapper> {};
+
+TEST_P(ZeroSaltWithoutLock, OfAnOwnerWhoDiesAndIsFollowedByAnotherAreNotHalfCopied) {
+  if (!kit::sqlite_writes_zero_salts()) GTEST_SKIP() << "this SQLite does not have the bug";
+  const kit::TemporaryDirectory directory;
+  const std::string source = directory.file("source.db");
+  std::optional<test::Owner> owner;
+  owner.emplace(std::vector<test::OwnerTask>{
+      [&](test::OwnerState& state) {
+        state.connection.emplace(source, sqlite::OpenMode::create);
+        state.connection->execute(
+            "PRAGMA page_size = 1024; PRAGMA journal_mode = WAL;"
+            "PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 0;"
+            "PRAGMA cache_size = 10; CREATE TABLE b (v);"
+            "CREATE TABLE a (id INTEGER PRIMARY KEY, v INTEGER NOT NULL,"
+            " pad BLOB NOT NULL);"
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+            " WHERE i < 400) INSERT INTO a SELECT i, 0, zeroblob(900) FROM n;"
+            "PRAGMA journal_size_limit = 0; PRAGMA wal_checkpoint(RESTART);"
+            "INSERT INTO b VALUES (1);"
+            "BEGIN; SAVEPOINT s; UPDATE a SET v = 3;"
+            "UPDATE a SET v = 4 WHERE id > 300; ROLLBACK TO s; RELEASE s;"
+            "UPDATE a SET v = 7 WHERE id = 1; UPDATE a SET v = -7 WHERE id = 400;"
+            "COMMIT");
+      },
+      [](test::OwnerState& state) {
+        if (state.connection->integer("PRAGMA wal_checkpoint(PASSIVE)") != 0) {
+          throw std::runtime_error("the checkpoint was busy");
+        }
+      }});
+  (*owner)->run(0);
+  const kit::WalSurvey survey = kit::survey_wal(source + "-wal");
+  ASSERT_EQ(survey.committed, 1U);
+  ASSERT_GT(survey.zero_salt, 0U);
+  test::Owner next({[&](test::OwnerState& state) {
+    state.open(source, "PRAGMA wal_autocheckpoint=0");
+    if (state.connection->integer("SELECT sum(v) FROM a") != 0) {
+      throw std::runtime_error("the source has lost half a transaction");
+    }
+  }});
+  bool has_come = false;
+  test::Hooks hooks;
+  hooks.middle = [&](const MoveJob&, RunContext&) {
+    if (has_come) return;
+    has_come = true;
+    (*owner)->run(1);
+    owner.reset();  // killed
+    next->run(0);
+  };
+  CopyRequest request = test::request_of(source, directory.file("copy.db"));
+  request.copy.copy_retry = 1;
+  const Outcome outcome = test::run_request(request, test::hooked_strategy(GetParam(), hooks));
+  ASSERT_TRUE(has_come);
+  ASSERT_FALSE(outcome.ok()) << outcome.explain();
+  EXPECT_EQ(outcome.error->code(), Errc::frames_without_checksum) << outcome.explain();
+}
+
+INSTANTIATE_TEST_SUITE_P(Strategies, ZeroSaltWithoutLock,
+                         ::testing::Values(make_follow_strategy, make_retry_verify_strategy),
+                         [](const ::testing::TestParamInfo<test::MakeWrapper>& test) {
+                           return test.index == 0 ? "follow" : "retry_verify";
                          });
 
 // The stale header: generation G is in main as a whole, the wal-index was restarted, but the writer
