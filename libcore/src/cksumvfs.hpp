@@ -19,7 +19,7 @@ class CksumvfsPages {
   bool in_use() const noexcept { return in_use_; }
   // Once the WAL lies over main: if that gave each page 8 reserved bytes, as VACUUM does after
   // SQLITE_FCNTL_RESERVE_BYTES, they are zero until a checkpoint by the extension computes them.
-  // Then does so; nobody else reads these bytes.
+  // Then does so; SQLite itself never reads these bytes.
   void seal_new_reserve(int main_fd, const std::string& path, std::uint32_t page_size_bytes) const;
   // Writes the checksum of `page` into its last 8 bytes, if the database uses them.
   void seal(std::span<std::byte> page) const noexcept;

@@ -127,8 +127,21 @@ class Opaque(CliTest):
             with self.subTest(strategy):
                 self.refused(4, "source_changed", "app.db", "--opaque", "--copy-retry", "2",
                              "--strategy", strategy, "app.db", "copy.db")
-        self.write("app.db-journal", bytes(28) + scramble(bytes(484)))  # as journal_mode=PERSIST leaves it
+        # As journal_mode=PERSIST leaves it, and as it is before it is first synced.
+        for zeros in (28, 12):
+            self.write("app.db-journal", bytes(zeros) + scramble(bytes(512 - zeros)))
+            self.copy("--opaque", "app.db", "copy.db")
+            os.unlink(self.path("copy.db"))
+
+    def test_a_frame_that_was_overwritten_by_an_unfinished_transaction(self):
+        """The others say that the checksums are over what lies there, and that nothing is committed."""
+        self.encrypted(wal=True)
+        wal = self.read("app.db-wal")
+        self.assertGreaterEqual(len(wal), 32 + 2 * FRAME)
+        self.write("app.db-wal", wal[:32 + 24] + bytes(PAGE) + wal[32 + FRAME:])
         self.copy("--opaque", "app.db", "copy.db")
+        self.assertEqual(self.read("copy.db"), self.read("app.db"))
+        self.assertFalse(os.path.exists(self.path("copy.db-wal")))
 
     def test_a_size_that_no_database_has(self):
         self.write("app.db", b"x" * 1000)

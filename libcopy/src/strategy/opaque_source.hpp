@@ -14,7 +14,7 @@ namespace sqlbk::copy {
 void require_readable_wal(int wal_fd, const std::string& wal_path, const std::string& source);
 
 // A journal that is encrypted as a whole may begin with a zero byte, which says inactive in the
-// clear. True where there is one that does not begin with a zeroed header.
+// clear. True where there is one that does not begin with eight of them, in place of the magic.
 bool may_have_active_journal(const LiveFiles& files);
 
 }  // namespace sqlbk::copy

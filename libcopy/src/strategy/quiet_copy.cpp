@@ -73,7 +73,7 @@ void copy_quietly(LiveFiles& files, StagedTarget& target, SourceMover& mover, Ru
   proof.finish();
   StagedImage& image = target.image();
   if (!image.has_wal()) {
-    require_wal_of_index({}, index, files.given_path());
+    require_wal_of_index(format::parse_wal_header({}), index, files.given_path());
   } else {
     if (context.options.opaque) {
       require_readable_wal(image.wal_fd(), image.wal_path(), files.given_path());
