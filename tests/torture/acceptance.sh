@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The long cells of owners that let others in: saturating and pausing writers with every kind of
-# checkpointer, all rollback modes. Takes more than half an hour on two cores. Stops at the first bad cell.
+# checkpointer, all rollback modes. Takes about 25 minutes on two idle cores. Stops at the first bad cell.
 #   tests/torture/acceptance.sh BUILD_DIR [COPIES_OF_AUTO [COPIES_OF_THE_OTHERS]]
 set -euo pipefail
 build=${1:?usage: acceptance.sh BUILD_DIR [COPIES_OF_AUTO [COPIES_OF_THE_OTHERS]]}

@@ -48,8 +48,8 @@ void require_readable_wal(int wal_fd, const std::string& wal_path, const std::st
 }
 
 bool may_have_active_journal(const LiveFiles& files) {
-  constexpr std::size_t kMagicSizeBytes =
-      8;  // zero until the journal is first synced, and at the end
+  // The magic: zero until the journal is first synced, and when its transaction has ended.
+  constexpr std::size_t kMagicSizeBytes = 8;
   std::array<std::byte, kMagicSizeBytes> bytes{};
   const std::size_t got = files.read(SourceFile::journal, bytes, 0);
   const auto is_set = [](std::byte byte) { return byte != std::byte{0}; };
