@@ -28,10 +28,14 @@ enum class MoveOutcome {
 
 struct Moved {
   MoveOutcome outcome = MoveOutcome::done;
-  // Fewer than asked for only where the input ended sooner: whether that is an error is for the
-  // strategy to say.
+  // Fewer than asked for only where the input ended sooner, be it for a moment: what that means is
+  // for the strategy to say.
   std::uint64_t bytes = 0;
-  static Moved unsupported() { return {MoveOutcome::unsupported, 0}; }
+  // Of `unsupported`: the input was written to meanwhile, and that may have been the only reason.
+  bool input_changed = false;
+  static Moved unsupported(bool input_changed = false) {
+    return {MoveOutcome::unsupported, 0, input_changed};
+  }
 };
 
 class Mover {

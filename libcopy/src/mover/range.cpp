@@ -32,24 +32,21 @@ class RangeMover final : public Mover {
   }
 
   Moved move(const MoveJob& job, RunContext& context) override {
+    const FileStat before = stat_of(job.in_fd, job.in_path);
     Moved moved;
     std::uint64_t chunk = std::uint64_t{1} << 20U;
     while (moved.bytes < job.length_bytes) {
-      auto in_offset = static_cast<off_t>(job.offset_bytes + moved.bytes);
-      off_t out_offset = in_offset;
-      const auto want =
-          static_cast<std::size_t>(std::min<std::uint64_t>(chunk, job.length_bytes - moved.bytes));
+      const std::uint64_t want = std::min(chunk, job.length_bytes - moved.bytes);
       const auto began = std::chrono::steady_clock::now();
-      const ssize_t count =
-          sys().copy_file_range(job.in_fd, &in_offset, job.out_fd, &out_offset, want, 0);
+      const ssize_t count = call(job, job.offset_bytes + moved.bytes, want);
       if (count > 0) {
         moved.bytes += static_cast<std::uint64_t>(count);
         chunk = next_chunk(chunk, std::chrono::steady_clock::now() - began);
         context.advance(static_cast<std::uint64_t>(count));
-      } else if (count == 0) {
-        return at_zero(job, moved);
-      } else if (errno == EINTR) {
+      } else if (count < 0 && errno == EINTR) {
         context.tick();
+      } else if (count == 0 || errno == EINVAL) {
+        return stopped(job, moved, before, count == 0 ? EIO : EINVAL);
       } else if (moved.bytes == 0 && is_unsupported(MoverCall::copy_file_range, errno)) {
         return Moved::unsupported();
       } else {
@@ -60,12 +57,24 @@ class RangeMover final : public Mover {
   }
 
  private:
-  // 0 should mean the end of the input, but some file systems say it for what they cannot copy.
-  static Moved at_zero(const MoveJob& job, const Moved& moved) {
-    const std::uint64_t size = stat_of(job.in_fd, job.in_path).size_bytes;
-    if (size <= job.offset_bytes + moved.bytes) return moved;
-    if (moved.bytes == 0) return Moved::unsupported();
-    throw system_error("copy a range of", job.in_path, EIO);
+  static ssize_t call(const MoveJob& job, std::uint64_t offset, std::uint64_t want) {
+    auto in_offset = static_cast<off_t>(offset);
+    off_t out_offset = in_offset;
+    return sys().copy_file_range(job.in_fd, &in_offset, job.out_fd, &out_offset,
+                                 static_cast<std::size_t>(want), 0);
+  }
+
+  // 0 should mean the end of the input, and so may EINVAL where another program has shortened it
+  // (generic_remap_checks() in the kernel); but some file systems say them for what they cannot
+  // copy.
+  static Moved stopped(const MoveJob& job, const Moved& moved, const FileStat& before,
+                       int os_errno) {
+    const FileStat now = stat_of(job.in_fd, job.in_path);
+    if (now.size_bytes <= job.offset_bytes + moved.bytes) return moved;
+    const bool changed = !now.unchanged(before);
+    if (moved.bytes == 0) return Moved::unsupported(changed);
+    if (changed) return moved;  // it was shorter for a moment
+    throw system_error("copy a range of", job.in_path, os_errno);
   }
 };
 

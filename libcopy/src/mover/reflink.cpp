@@ -21,20 +21,27 @@ class ReflinkMover final : public Mover {
 
   Moved move(const MoveJob& job, RunContext& context) override {
     context.tick();
-    const std::uint64_t size = stat_of(job.in_fd, job.in_path).size_bytes;
-    const bool whole_file = job.offset_bytes == 0 && job.length_bytes >= size;
+    const FileStat before = stat_of(job.in_fd, job.in_path);
+    const std::uint64_t held = stat_of(job.out_fd, job.out_path).size_bytes;
+    // Not by a range where it can be helped: its end has to be that of the input, which may have
+    // grown, or of a block.
+    const bool whole_file =
+        job.offset_bytes == 0 && job.length_bytes >= std::min(before.size_bytes, held);
     // A clone does not shorten: what an earlier round left behind its end would pass for cloned.
-    if (whole_file && stat_of(job.out_fd, job.out_path).size_bytes != 0) {
-      truncate_to(job.out_fd, 0, job.out_path);
-    }
+    if (whole_file && held != 0) truncate_to(job.out_fd, 0, job.out_path);
     int result = call(job, whole_file);
     while (result != 0 && errno == EINTR) {
       context.tick();
       result = call(job, whole_file);
     }
     if (result != 0) {
-      if (is_unsupported(MoverCall::ficlone, errno)) return Moved::unsupported();
-      throw system_error("reflink", job.in_path, errno);
+      const int os_errno = errno;
+      if (!is_unsupported(MoverCall::ficlone, os_errno)) {
+        throw system_error("reflink", job.in_path, os_errno);
+      }
+      // EINVAL is also said of a range that is not in the file any more.
+      const bool is_size = os_errno == EINVAL && !stat_of(job.in_fd, job.in_path).unchanged(before);
+      return Moved::unsupported(is_size);
     }
     // The clone is of the file as it was at the call, which may be longer than a moment before.
     const std::uint64_t out_size = stat_of(job.out_fd, job.out_path).size_bytes;

@@ -23,6 +23,7 @@ std::uint64_t SourceMover::move_main() {
                                    .offset_bytes = 0,
                                    .length_bytes = files_.stat(SourceFile::main).size_bytes},
                                   context_);
+  require_end(SourceFile::main, moved.bytes, files_.stat(SourceFile::main).size_bytes);
   truncate_to(image.main_fd(), moved.bytes, image.main_path());
   report_.moved_bytes += moved.bytes;
   changed_bytes_ = mover->written_bytes();
@@ -58,6 +59,7 @@ std::uint64_t SourceMover::move(SourceFile file, int out_fd, const std::string& 
     return 0;
   }
   std::string tried;
+  bool input_changed = false;
   for (const std::unique_ptr<Mover>& mover : movers_) {
     // Blocks can be shared whole only; the rest is cut off again, which costs nothing.
     job.length_bytes = mover->shares_extents() ? size_bytes : wanted_bytes;
@@ -66,6 +68,7 @@ std::uint64_t SourceMover::move(SourceFile file, int out_fd, const std::string& 
     if (moved.outcome == MoveOutcome::done) {
       // Shared beyond what was asked for, or left by an earlier round.
       moved.bytes = std::min(moved.bytes, wanted_bytes);
+      require_end(file, moved.bytes, wanted_bytes);
       truncate_to(out_fd, moved.bytes, out_path);
       if (mover_used_.empty()) mover_used_ = mover->name();
       if (file == SourceFile::main) {
@@ -75,14 +78,23 @@ std::uint64_t SourceMover::move(SourceFile file, int out_fd, const std::string& 
       report_.moved_bytes += moved.bytes;
       return moved.bytes;
     }
+    input_changed = input_changed || moved.input_changed;
     tried += tried.empty() ? "" : ", ";
     tried += mover->name();
     context_.log(LogLevel::debug, std::string(mover->name()) + " does not work on " + in_path);
   }
+  if (input_changed) throw_changed(files_, "the size of " + quoted(in_path));
   throw Error(Errc::unsuitable, "unable to copy " + quoted(in_path) + " by " + tried +
                                     ": the file system, or the pair of them, does not support it")
       .with_path(in_path)
       .with_hint("choose another mover, as plain, or leave the choice to --strategy auto");
+}
+
+// A mover stops short at the end of the file. Where there are bytes behind it by now, it was
+// shorter for a moment, and how the copy ends is of no state.
+void SourceMover::require_end(SourceFile file, std::uint64_t moved, std::uint64_t wanted) const {
+  if (moved >= wanted || files_.stat(file).size_bytes <= moved) return;
+  throw_changed(files_, "the size of " + quoted(files_.path_of(file)));
 }
 
 }  // namespace sqlbk::copy

@@ -23,7 +23,8 @@ class SourceMover {
       : files_(files), target_(target), movers_(movers), context_(context), report_(report) {}
 
   // Copies the file as long as it is now; returns the bytes moved, fewer if it was shortened
-  // meanwhile. Throws source_changed where there is no such file any more, unsuitable where no
+  // meanwhile. Throws source_changed where there is no such file any more, or it was shortened and
+  // has grown again, unsuitable where no
   // mover of the ladder works, no_space before the first byte where it would not fit.
   std::uint64_t move_main();
   // Of the WAL at most so much: behind its last commit there may be gigabytes of older generations.
@@ -46,6 +47,7 @@ class SourceMover {
  private:
   std::uint64_t move(SourceFile file, int out_fd, const std::string& out_path,
                      std::uint64_t most_bytes = kWholeFile);
+  void require_end(SourceFile file, std::uint64_t moved, std::uint64_t wanted) const;
 
   const LiveFiles& files_;
   StagedTarget& target_;

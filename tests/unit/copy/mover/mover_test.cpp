@@ -6,6 +6,7 @@
 #include "mover_fixture.hpp"
 #include "scoped_sys.hpp"
 #include "sqlbk/core/error.hpp"
+#include "support/emptied.hpp"
 
 namespace sqlbk::copy {
 namespace {
@@ -158,6 +159,23 @@ TEST_P(EveryMover, SurvivesASourceThatIsShortenedUnderIt) {
     // A mapping's zeros behind the end may have been written, but they do not count.
     EXPECT_TRUE(files.copied().substr(0, moved.bytes) == content.substr(0, moved.bytes))
         << "cut to " << cut;
+  }
+}
+
+TEST_P(EveryMover, TakesASourceThatIsEmptiedForAMomentForAnEnd) {
+  const std::string content = noise(6 * kMiB);
+  for (const int when : {1, 3}) {
+    MoverFiles files(content);
+    const EmptiedForAMoment moment(files.in.get(), content.size(), when);
+    const Moved moved = move(files, 0, content.size());
+    if (moved.outcome == MoveOutcome::unsupported) {
+      EXPECT_EQ(files.copied(), "");
+      if (GetParam()()->name() != "reflink") {
+        EXPECT_TRUE(moved.input_changed);
+      }
+      continue;
+    }
+    EXPECT_EQ(moved.bytes < content.size(), moment.has_been()) << "in call " << when;
   }
 }
 

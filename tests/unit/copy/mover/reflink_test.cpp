@@ -13,6 +13,7 @@
 #include "scoped_sys.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/reflink_support.hpp"
+#include "support/emptied.hpp"
 #include "support/mounted.hpp"
 
 namespace sqlbk::copy {
@@ -151,6 +152,24 @@ TEST_P(ReflinkOn, WhatAnEarlierRoundLeftBehindTheEndDoesNotCount) {
     return ::ftruncate(in_fd, 5 * kBlock) != 0 ? -1 : real_sys().ficlone(out, in);
   };
   EXPECT_EQ(move(files, 0, content.size()).bytes, 5 * kBlock);
+}
+
+TEST_P(ReflinkOn, AFileThatHasGrownAlreadyIsCutToWhatWasAsked) {
+  const std::string content = noise(10 * kBlock);
+  const MoverFiles files(content, mounted_->path());
+  const std::uint64_t asked = 8 * kBlock - 512;
+  const Moved moved = move(files, 0, asked);
+  ASSERT_EQ(moved.outcome, MoveOutcome::done);
+  EXPECT_EQ(moved.bytes, asked);
+  EXPECT_TRUE(files.copied() == content.substr(0, asked));
+}
+
+TEST_P(ReflinkOn, OfAFileThatIsEmptiedForAMomentNothingIsMoved) {
+  const MoverFiles files(noise(10 * kBlock), mounted_->path());
+  const EmptiedForAMoment moment(files.in.get(), 10 * kBlock, 1);
+  const Moved moved = move(files, 0, 10 * kBlock);
+  ASSERT_EQ(moved.outcome, MoveOutcome::done);
+  EXPECT_EQ(moved.bytes, 0U);
 }
 
 TEST_P(ReflinkOn, AcrossFileSystemsIsUnsupported) {
