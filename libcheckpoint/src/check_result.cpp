@@ -20,6 +20,7 @@ StepReport run_check(const std::string& name, RunContext& context,
     const bool damaged = means_damage(error) || !report.findings.empty();
     report.verdict = damaged ? StepVerdict::damaged : StepVerdict::could_not_check;
     report.findings.emplace_back(error.what());
+    report.error = error;
   }
   return report;
 }

@@ -101,6 +101,11 @@ std::string_view Error::hint() const noexcept {
   return hint_.empty() ? errc_info(code_).hint : std::string_view(hint_);
 }
 
+Error& Error::with_code(Errc code) noexcept {
+  code_ = code;
+  return *this;
+}
+
 Error& Error::with_path(std::string path) {
   path_ = std::move(path);
   return *this;
@@ -118,6 +123,21 @@ Error& Error::with_sqlite_code(int extended_code) noexcept {
 
 Error& Error::with_hint(std::string hint) {
   hint_ = std::move(hint);
+  return *this;
+}
+
+Error& Error::with_source(std::string source) {
+  source_ = std::move(source);
+  return *this;
+}
+
+Error& Error::with_destination(std::string destination) {
+  destination_ = std::move(destination);
+  return *this;
+}
+
+Error& Error::add_context(const std::string& context) {
+  std::runtime_error::operator=(std::runtime_error(context + ": " + what()));
   return *this;
 }
 

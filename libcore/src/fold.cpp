@@ -58,10 +58,9 @@ void require_header_fits(int main_fd, const std::string& path, std::uint32_t siz
   const std::size_t got = read_up_to(main_fd, bytes, 0, path);
   const format::ParsedDbHeader header = format::parse_db_header(format::Bytes(bytes).first(got));
   if (!header || !header->has_valid_size() || header->size_pages <= size_pages) return;
-  throw Error(Errc::damaged, "the database is damaged: its header says " +
-                                 std::to_string(header->size_pages) +
-                                 " pages, the last commit in its WAL " + std::to_string(size_pages))
-      .with_path(path);
+  throw Error(Errc::damaged,
+              "the database is damaged: its header says " + std::to_string(header->size_pages) +
+                  " pages, the last commit in its WAL " + std::to_string(size_pages));
 }
 
 }  // namespace
@@ -81,8 +80,7 @@ bool slot_has_zero_salts(int wal_fd, const std::string& path, std::uint64_t offs
 }
 
 // The 65536 bytes are for the lock page, which is never written.
-void require_possible_size(std::uint64_t main_size_bytes, const WalPrefix& prefix,
-                           const std::string& main_path) {
+void require_possible_size(std::uint64_t main_size_bytes, const WalPrefix& prefix) {
   const std::uint64_t page_size = prefix.header.page_size_bytes;
   const std::uint64_t wanted = prefix.size_pages * page_size;
   if (wanted <= main_size_bytes + 65536 + prefix.frames * page_size) return;
@@ -90,8 +88,7 @@ void require_possible_size(std::uint64_t main_size_bytes, const WalPrefix& prefi
                                  std::to_string(prefix.size_pages) + " pages of " +
                                  std::to_string(page_size) + " bytes, but the file has " +
                                  std::to_string(main_size_bytes) + " bytes and the WAL " +
-                                 std::to_string(prefix.frames) + " frames")
-      .with_path(main_path);
+                                 std::to_string(prefix.frames) + " frames");
 }
 
 WalScan scan_wal(int wal_fd, const std::string& path, RunContext& context) {
@@ -150,7 +147,7 @@ void fold_wal(int wal_fd, const std::string& wal_path, const WalPrefix& prefix, 
   // SQLite deletes a WAL beside an empty main unread (pagerOpenWalIfPresent() in pager.c).
   if (main_size == 0) return;
   const std::uint32_t page_size = prefix.header.page_size_bytes;
-  require_possible_size(main_size, prefix, main_path);
+  require_possible_size(main_size, prefix);
   PageLayer layer(main_fd, main_path, page_size);
   FrameReader frames(wal_fd, wal_path, page_size);
   std::vector<std::byte> page(page_size);
@@ -203,14 +200,13 @@ void cut_to_header_size(int main_fd, const std::string& path) {
   const format::ParsedDbHeader header = format::parse_db_header(format::Bytes(bytes).first(got));
   if (!header) {
     throw Error(Errc::damaged,
-                "the copied database is damaged: " + std::string(format::to_string(header.issue)))
-        .with_path(path);
+                "the copied database is damaged: " + std::string(format::to_string(header.issue)));
   }
   const std::uint64_t size = stat_of(main_fd, path).size_bytes;
   const std::uint64_t page_size = header->page_size_bytes;
   const std::uint64_t wanted =
       header->has_valid_size() ? header->size_pages * page_size : size / page_size * page_size;
-  if (wanted > size) throw Error(Errc::damaged, truncation(*header, size)).with_path(path);
+  if (wanted > size) throw Error(Errc::damaged, truncation(*header, size));
   if (wanted < size) truncate_to(main_fd, wanted, path);
 }
 

@@ -75,19 +75,41 @@ SourceIdentity identity_of_copied(const SourceIdentity& at_first, const LiveFile
   return identity;
 }
 
-// A message that names neither the source nor the destination (the deadline, a file in the staging
-// directory) says nothing to a user.
-Error with_names(const Error& error, const std::string& source, const std::string& destination) {
-  const std::string_view what = error.what();
-  if (error.code() == Errc::interrupted || what.find(source) != std::string_view::npos ||
-      what.find(destination) != std::string_view::npos) {
-    return error;
+// A message names path(): where that is neither the source nor the destination (a file in the
+// staging directory, or none), it does not say yet which copy failed.
+void name_the_copy(Error& error, const std::string& source, const std::string& destination) {
+  const bool names_it = error.path() == source || error.path() == destination;
+  error.with_source(source).with_destination(destination);
+  if (names_it || error.code() == Errc::interrupted) return;
+  error.add_context("unable to copy " + quoted(source) + " to " + quoted(destination));
+  if (error.path().empty()) error.with_path(source);
+}
+
+// Throws where a step could not vouch for the copy: what broke its check off, or what it found.
+void require_good(const StepReport& step, const std::string& source) {
+  const bool damaged = step.verdict == StepVerdict::damaged;
+  if (!damaged && step.verdict != StepVerdict::could_not_check) return;
+  const std::string what = "the step " + quoted(step.name) +
+                           (damaged ? " found damage in" : " could not check") + " the copy of " +
+                           quoted(source);
+  if (step.error && !damaged) throw Error(*step.error).add_context(what).with_path(source);
+  const std::string finding = step.findings.empty() ? "" : ": " + step.findings.front();
+  Error error(damaged ? Errc::damaged : Errc::sqlite_error, what + finding);
+  if (step.error) error.with_sqlite_code(step.error->sqlite_extended_code());
+  throw error.with_path(source);
+}
+
+// Runs `work`, whose errors then say which copy failed. `report` has the destination as soon as it
+// is known.
+template <typename Work>
+void run_named(const CopyRequest& request, const Report& report, Work work) {
+  try {
+    work();
+  } catch (Error& error) {
+    name_the_copy(error, request.source,
+                  report.destination.empty() ? request.destination : report.destination);
+    throw;
   }
-  Error named(error.code(), "unable to copy " + quoted(source) + " to " + quoted(destination) +
-                                ": " + std::string(what));
-  named.with_path(source).with_errno(error.os_errno());
-  named.with_sqlite_code(error.sqlite_extended_code()).with_hint(std::string(error.hint()));
-  return named;
 }
 
 // A proof cannot be had on a foreign file system; a bare copy that promises nothing may be.
@@ -187,11 +209,8 @@ Pipeline Pipeline::build(CopyRequest request, const Registry& registry) {
 
 void Pipeline::run(RunContext& context, Report& report) {
   context.options = request_.copy;
-  try {
-    run_on_private_descriptors(context, [&] { run_here(context, report); });
-  } catch (const Error& error) {
-    throw with_names(error, request_.source, request_.destination);
-  }
+  run_named(request_, report,
+            [&] { run_on_private_descriptors(context, [&] { run_here(context, report); }); });
 }
 
 Report Pipeline::run() {
@@ -205,7 +224,8 @@ Report Pipeline::run() {
 
 void Pipeline::plan(RunContext& context, Report& report) {
   context.options = request_.copy;
-  run_on_private_descriptors(context, [&] { plan_here(context, report); });
+  run_named(request_, report,
+            [&] { run_on_private_descriptors(context, [&] { plan_here(context, report); }); });
 }
 
 void Pipeline::plan_here(RunContext& context, Report& report) {
@@ -227,7 +247,17 @@ void Pipeline::plan_here(RunContext& context, Report& report) {
 void Pipeline::stage(RunContext& context, Report& report,
                      const std::function<void(StagedImage&)>& look) {
   context.options = request_.copy;
-  run_on_private_descriptors(context, [&] { stage_here(context, report, look); });
+  bool is_copied = false;  // what `look` throws is no failure of the copy
+  const auto look_at_copy = [&](StagedImage& image) {
+    is_copied = true;
+    look(image);
+  };
+  try {
+    run_on_private_descriptors(context, [&] { stage_here(context, report, look_at_copy); });
+  } catch (Error& error) {
+    if (!is_copied) name_the_copy(error, request_.source, request_.target.tempdir);
+    throw;
+  }
 }
 
 void Pipeline::stage_here(RunContext& context, Report& report,
@@ -340,20 +370,7 @@ void Pipeline::run_steps(StagedImage& image, RunContext& context, Report& report
     }
     result.elapsed = elapsed;
     report.steps.push_back(result);
-    if (result.verdict == StepVerdict::damaged) {
-      throw Error(Errc::damaged,
-                  "the step " + quoted(result.name) + " found damage in the copy of " +
-                      quoted(report.source) +
-                      (result.findings.empty() ? "" : ": " + result.findings.front()))
-          .with_path(report.source);
-    }
-    if (result.verdict == StepVerdict::could_not_check) {
-      throw Error(Errc::sqlite_error,
-                  "the step " + quoted(result.name) + " could not check the copy of " +
-                      quoted(report.source) +
-                      (result.findings.empty() ? "" : ": " + result.findings.front()))
-          .with_path(report.source);
-    }
+    require_good(result, report.source);
   }
 }
 

@@ -187,8 +187,10 @@ Plugin load_plugin(const std::string& path) {
   const sqlbk_plugin* abi = nullptr;
   try {
     abi = call.run([entry](const sqlbk_host* host) { return entry(host); });
-  } catch (const Error& error) {
-    throw refusal(path, error.what());
+  } catch (Error& error) {
+    error.with_code(Errc::usage).with_path(path);
+    error.add_context("unable to load the plug-in " + quoted(path));
+    throw;
   }
   if (abi == nullptr) throw refusal(path, "it refuses to work here" + call.reasons());
   return Reader(path).read(*abi);

@@ -157,11 +157,10 @@ void extend_registry(Registry& registry, const Plugin& plugin,
   Registry extended = registry;
   try {
     add(extended);
-  } catch (const Error& error) {
-    throw Error(error.code(),
-                "unable to use the plug-in " + quoted(plugin.path) + ": " + error.what())
-        .with_path(plugin.path)
-        .with_hint("leave out one of the two, or have it renamed");
+  } catch (Error& error) {
+    error.add_context("unable to use the plug-in " + quoted(plugin.path));
+    error.with_path(plugin.path).with_hint("leave out one of the two, or have it renamed");
+    throw;
   }
   registry = std::move(extended);
 }

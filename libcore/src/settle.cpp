@@ -30,15 +30,12 @@ void roll_back_journal(StagedImage& image, RunContext& context) {
       connection.close();
     });
   } catch (Error& error) {
-    throw Error(error.code(),
-                "unable to roll back the hot journal on the copy: " + std::string(error.what()))
-        .with_path(error.path())
-        .with_sqlite_code(error.sqlite_extended_code());
+    error.add_context("unable to roll back the hot journal on the copy");
+    throw;
   }
   const std::optional<FileStat> journal = stat_path(image.journal_path());
   if (journal && journal->size_bytes != 0) {
-    throw Error(Errc::sqlite_error, "SQLite did not roll back the hot journal on the copy")
-        .with_path(image.main_path());
+    throw Error(Errc::sqlite_error, "SQLite did not roll back the hot journal on the copy");
   }
   // The index of the WAL was made by that connection and is no part of the copy.
   const std::string shm = image.main_path() + "-shm";

@@ -35,29 +35,33 @@ bool read_super_journal_mark(const LiveFiles& files) {
   return got == tail.size() && format::names_super_journal(tail);
 }
 
-Error refusal(Errc code, const SourceFacts& facts, const std::string& what) {
-  Error error(code, "unable to copy " + quoted(facts.given_path) + ": " + what);
-  error.with_path(facts.given_path);
-  return error;
+using MaybeRefusal = std::optional<Refusal>;
+
+MaybeRefusal unsupported(const std::string& reason) {
+  return Refusal{Errc::unsupported_database, reason, ""};
 }
 
-void refuse_bad_header(const SourceFacts& facts) {
+MaybeRefusal not_a_database(const std::string& reason) {
+  return Refusal{Errc::not_a_database, reason, ""};
+}
+
+MaybeRefusal bad_header(const SourceFacts& facts) {
   using format::DbHeaderIssue;
   const std::string what(format::to_string(facts.header.issue));
   switch (facts.header.issue) {
     case DbHeaderIssue::none:
-      return;
+      return std::nullopt;
     case DbHeaderIssue::too_short:
     case DbHeaderIssue::bad_magic:
-      throw refusal(Errc::not_a_database, facts, "not a SQLite database: the file " + what);
+      return not_a_database("not a SQLite database: the file " + what);
     case DbHeaderIssue::bad_read_version:
-      throw refusal(Errc::unsupported_database, facts,
-                    what + ": written by a branch of SQLite with another format");
+      return unsupported(what + ": written by a branch of SQLite with another format");
     case DbHeaderIssue::bad_page_size:
     case DbHeaderIssue::bad_reserved:
     case DbHeaderIssue::bad_fractions:
-      throw refusal(Errc::not_a_database, facts, "damaged or not a SQLite database: " + what);
+      break;
   }
+  return not_a_database("damaged or not a SQLite database: " + what);
 }
 
 // Page 1 comes last where the first transaction is long: until then only the journal tells that
@@ -66,35 +70,68 @@ bool is_being_created(const SourceFacts& facts) {
   return facts.is_blank && facts.journal_state == format::JournalState::active;
 }
 
-void refuse_unknown_wal_version(const SourceFacts& facts) {
-  if (facts.wal_header.issue != format::WalHeaderIssue::bad_version) return;
-  throw refusal(Errc::unsupported_database, facts,
-                "the -wal beside it has an unknown format version");
+MaybeRefusal unknown_wal_version(const SourceFacts& facts) {
+  if (facts.wal_header.issue != format::WalHeaderIssue::bad_version) return std::nullopt;
+  return unsupported("the -wal beside it has an unknown format version");
 }
 
 // Of an encrypted database nothing but its size can be judged.
-void refuse_odd_size(const SourceFacts& facts) {
+MaybeRefusal odd_size(const SourceFacts& facts) {
   constexpr std::uint64_t kLeastPageSizeBytes = 512;
   const std::uint64_t unit_bytes =
       facts.wal_header ? facts.wal_header->page_size_bytes : kLeastPageSizeBytes;
-  if (facts.main.size_bytes % unit_bytes == 0) return;
-  throw refusal(Errc::not_a_database, facts,
-                "not an encrypted SQLite database: its size, " +
-                    std::to_string(facts.main.size_bytes) + " bytes, is no multiple of " +
-                    std::to_string(unit_bytes));
+  if (facts.main.size_bytes % unit_bytes == 0) return std::nullopt;
+  return not_a_database("not an encrypted SQLite database: its size, " +
+                        std::to_string(facts.main.size_bytes) + " bytes, is no multiple of " +
+                        std::to_string(unit_bytes));
 }
 
-void refuse_mismatched_wal(const SourceFacts& facts) {
-  if (!facts.wal_header) return;
-  if (facts.wal_header->page_size_bytes != facts.header->page_size_bytes) {
-    throw refusal(Errc::unsupported_database, facts,
-                  "the -wal beside it has pages of " +
-                      std::to_string(facts.wal_header->page_size_bytes) +
-                      " bytes, the database of " + std::to_string(facts.header->page_size_bytes) +
-                      ": it belongs to another database")
-        .with_hint(
-            "move the foreign -wal file away, if you are sure that it is not the database's");
+MaybeRefusal mismatched_wal(const SourceFacts& facts) {
+  if (!facts.wal_header || facts.wal_header->page_size_bytes == facts.header->page_size_bytes) {
+    return std::nullopt;
   }
+  return Refusal{Errc::unsupported_database,
+                 "the -wal beside it has pages of " +
+                     std::to_string(facts.wal_header->page_size_bytes) +
+                     " bytes, the database of " + std::to_string(facts.header->page_size_bytes) +
+                     ": it belongs to another database",
+                 "move the foreign -wal file away, if you are sure that it is not the database's"};
+}
+
+MaybeRefusal foreign_file_system(const SourceFacts& facts) {
+  if (facts.file_system.kind != FileSystemKind::foreign) return std::nullopt;
+  return Refusal{
+      Errc::unsupported_file_system,
+      "it lies on " + facts.file_system.name + ", where another kernel may write it unseen",
+      "run sqlbk on the machine that holds the files, or accept a copy without proof with a "
+      "bare strategy and --no-copy-retry-strict"};
+}
+
+MaybeRefusal files_of_other_owners(const SourceFacts& facts) {
+  // unix-dotfile makes a directory (dotlockLock() in os_unix.c); a '.lock' file is somebody else's.
+  const std::optional<FileStat> dot_lock = stat_path(facts.main_path + ".lock");
+  if (dot_lock && dot_lock->is_directory()) {
+    return unsupported(
+        "its owner locks it by a '.lock' directory (unix-dotfile), which shows no locks");
+  }
+  if (stat_path(facts.main_path + "-wal2")) {
+    return unsupported("a '-wal2' file belongs to a branch of SQLite");
+  }
+  return std::nullopt;
+}
+
+MaybeRefusal wal_without_main(const SourceFacts& facts) {
+  if (!facts.is_empty() || facts.wal_size_bytes() == 0) return std::nullopt;
+  // Not even to be read through SQLite, which deletes such a WAL (pagerOpenWalIfPresent()).
+  return Refusal{
+      Errc::damaged, "its main file is empty, but its -wal is not",
+      "the WAL may be all that is left: copy both files away before anything opens them"};
+}
+
+MaybeRefusal bad_content(const SourceFacts& facts) {
+  if (facts.is_empty() || is_being_created(facts)) return std::nullopt;
+  MaybeRefusal found = bad_header(facts);
+  return found ? found : mismatched_wal(facts);
 }
 
 }  // namespace
@@ -110,7 +147,7 @@ void require_whole(LiveFiles& files, const SourceFacts& facts) {
   // The parts of what was seen are of different moments; of a writer between them nothing is left.
   const SourceFacts again = probe_source(files);
   if (!is_short(again)) return;
-  throw refusal(Errc::damaged, again, truncation(*again.header, again.main.size_bytes));
+  throw Error(Errc::damaged, truncation(*again.header, again.main.size_bytes));
 }
 
 format::ParsedDbHeader read_db_header(const LiveFiles& files) {
@@ -202,37 +239,24 @@ SourceFacts probe_source(LiveFiles& files) {
   return facts;
 }
 
+Error refused(const Refusal& refusal, std::string_view operation, const std::string& path) {
+  Error error(refusal.code,
+              "unable to " + std::string(operation) + " " + quoted(path) + ": " + refusal.reason);
+  return error.with_path(path).with_hint(refusal.hint);
+}
+
+std::optional<Refusal> refusal_of(const SourceFacts& facts, const SourceAllowance& allowance) {
+  MaybeRefusal found = allowance.foreign ? std::nullopt : foreign_file_system(facts);
+  if (!found) found = files_of_other_owners(facts);
+  if (!found) found = wal_without_main(facts);
+  if (!found) found = unknown_wal_version(facts);
+  if (!found) found = allowance.opaque ? odd_size(facts) : bad_content(facts);
+  return found;
+}
+
 void require_copyable(const SourceFacts& facts, const SourceAllowance& allowance) {
-  if (facts.file_system.kind == FileSystemKind::foreign && !allowance.foreign) {
-    throw refusal(
-        Errc::unsupported_file_system, facts,
-        "it lies on " + facts.file_system.name + ", where another kernel may write it unseen")
-        .with_hint(
-            "run sqlbk on the machine that holds the files, or accept a copy without proof with a "
-            "bare strategy and --no-copy-retry-strict");
-  }
-  // unix-dotfile makes a directory (dotlockLock() in os_unix.c); a '.lock' file is somebody else's.
-  const std::optional<FileStat> dot_lock = stat_path(facts.main_path + ".lock");
-  if (dot_lock && dot_lock->is_directory()) {
-    throw refusal(Errc::unsupported_database, facts,
-                  "its owner locks it by a '.lock' directory (unix-dotfile), which shows no locks");
-  }
-  if (stat_path(facts.main_path + "-wal2")) {
-    throw refusal(Errc::unsupported_database, facts,
-                  "a '-wal2' file belongs to a branch of SQLite");
-  }
-  if (facts.is_empty() && facts.wal_size_bytes() > 0) {
-    // Not even to be read through SQLite, which deletes such a WAL (pagerOpenWalIfPresent()).
-    throw refusal(Errc::damaged, facts, "its main file is empty, but its -wal is not")
-        .with_hint(
-            "the WAL may be all that is left: copy both files away before anything opens them");
-  }
-  refuse_unknown_wal_version(facts);
-  if (allowance.opaque) {
-    refuse_odd_size(facts);
-  } else if (!facts.is_empty() && !is_being_created(facts)) {
-    refuse_bad_header(facts);
-    refuse_mismatched_wal(facts);
+  if (const std::optional<Refusal> refusal = refusal_of(facts, allowance)) {
+    throw refused(*refusal, "copy", facts.given_path);
   }
 }
 

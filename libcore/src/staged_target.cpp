@@ -303,11 +303,11 @@ StagedTarget::~StagedTarget() = default;
 void StagedTarget::require_space(std::uint64_t size_bytes) const {
   const std::uint64_t free = free_space_bytes(staging_->fd(), staging_->path());
   if (free >= size_bytes) return;
-  throw Error(Errc::no_space, "not enough space in " +
-                                  quoted(staging_parent(destination_, options_)) +
-                                  ": the copy needs " + std::to_string(size_bytes) + " bytes, " +
-                                  std::to_string(free) + " are free")
-      .with_path(destination_)
+  const std::string directory = staging_parent(destination_, options_);
+  throw Error(Errc::no_space, "not enough space in " + quoted(directory) + ": the copy needs " +
+                                  std::to_string(size_bytes) + " bytes, " + std::to_string(free) +
+                                  " are free")
+      .with_path(directory)
       .with_errno(ENOSPC);
 }
 
@@ -529,13 +529,12 @@ void StagedTarget::publish_by_force() {
   // gone for good its sidecars are not either.
   try {
     sync_directory(publish_directory_);
-  } catch (const Error& error) {
+  } catch (Error& error) {
     staging.keep();
-    throw Error(error.code(), std::string(error.what()) + "; the new copy stands at " +
-                                  quoted(destination_) + ", but may not survive a power failure")
-        .with_path(destination_)
-        .with_errno(error.os_errno())
-        .with_hint("check the disk, and copy again");
+    error.add_context("the new copy stands at " + quoted(destination_) +
+                      ", but may not survive a power failure");
+    error.with_hint("check the disk, and copy again");
+    throw;
   }
 }
 

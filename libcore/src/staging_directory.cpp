@@ -66,10 +66,8 @@ bool lock_new_directory(int fd, const std::string& path, const std::string& pare
     return by_path && by_path->same_file(stat_of(fd, path));
   }
   if (errno == EWOULDBLOCK) return false;
-  const Error error = system_error("lock a staging directory in", parent, errno);
-  throw Error(Errc::destination_unusable, error.what())
-      .with_path(parent)
-      .with_errno(error.os_errno())
+  throw system_error("lock a staging directory in", parent, errno)
+      .with_code(Errc::destination_unusable)
       .with_hint("stage on another file system with --tempdir");
 }
 
@@ -213,9 +211,7 @@ StagingDirectory::StagingDirectory(const std::string& parent) {
       if (errno == EEXIST) continue;
       Error error = system_error("make a staging directory in", parent, errno);
       if (error.code() != Errc::no_space) {
-        const int os_errno = error.os_errno();
-        error = Error(Errc::destination_unusable, error.what());
-        error.with_path(parent).with_errno(os_errno);
+        error.with_code(Errc::destination_unusable);
         error.with_hint(
             "the directory must exist and you must be allowed to write to it: choose another, or "
             "stage elsewhere with --tempdir");

@@ -5,7 +5,7 @@ import os
 import shutil
 
 from schema import documented_fields, problems
-from support import CliTest, main
+from support import CliTest, main, without_root_powers
 
 
 class Json(CliTest):
@@ -102,6 +102,35 @@ class Json(CliTest):
         self.make_database()
         error = self.run_json("none.db", "x.db")["error"]
         self.assertEqual((error["path"], error["errno"]), ("none.db", errno.ENOENT))
+
+    def test_an_error_about_another_file_keeps_it_and_names_the_copy(self):
+        wrapper = without_root_powers()
+        if wrapper is None:
+            self.skipTest("permissions do not count for this user")
+        self.make_database(wal=True)
+        self.owner().run("INSERT INTO t VALUES(1000, x'01')")
+        wal = self.path("app.db-wal")
+        os.chmod(wal, 0)
+        os.mkdir(self.path("out"))
+        error = self.run_json("app.db", "out", wrapper=wrapper)["error"]
+        self.assertEqual((error["code"], error["path"], error["errno"]),
+                         ("permission_denied", wal, errno.EACCES))
+        self.assertEqual((error["source"], error["destination"]), ("app.db", "out/app.db"))
+        self.assertEqual(error["message"], "unable to copy 'app.db' to 'out/app.db': "
+                                           f"unable to open '{wal}': Permission denied")
+
+    def test_an_error_about_the_source_does_not_name_it_twice(self):
+        for arguments in (("none.db", "x.db"), ("--dry-run", "none.db", "x.db")):
+            error = self.run_json(*arguments)["error"]
+            self.assertEqual((error["source"], error["destination"]), ("none.db", "x.db"))
+            self.assertEqual(error["message"], "there is no source 'none.db'")
+
+    def test_the_deadline_names_the_copy(self):
+        self.make_database()
+        error = self.run_json("--timeout", "0s", "app.db", "x.db")["error"]
+        self.assertEqual((error["code"], error["path"], error["source"], error["destination"]),
+                         ("deadline_exceeded", "app.db", "app.db", "x.db"))
+        self.assertTrue(error["message"].startswith("unable to copy 'app.db' to 'x.db': "), error)
 
     def test_json_behind_the_double_dash_is_a_name(self):
         result = self.run_sqlbk("copy", "--", "--json", "x.db")

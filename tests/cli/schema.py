@@ -43,7 +43,9 @@ def problems(value, fields, prefix=""):
             found += [f"{path}.{key} is no string" for key, fact in item.items()
                       if not isinstance(fact, str)]
         elif isinstance(item, dict):
-            found += problems(item, fields, path + ".")
+            # An error of a part has the fields of that of the whole.
+            part = name == "error" and f"{path}.code" not in fields
+            found += problems(item, fields, "error." if part else path + ".")
         elif here[name] == "array of object":
             for part in item:
                 found += problems(part, fields, path + "[].")

@@ -116,6 +116,8 @@ class CliTest(unittest.TestCase):
         self.assertEqual(as_json.json["exit_code"], exit_code)
         self.assertEqual(as_json.json["verdict"], "none")
         self.assertNotEqual(error["hint"], "")
+        if error["path"]:
+            self.assertIn(f"'{error['path']}'", error["message"], "the message names the path")
         self.assertEqual(listing(self.dir), before, str(as_json))
         return as_json
 

@@ -270,11 +270,10 @@ void print_result(const CopyCommand& command, const Report& report) {
 void write_manifest_of(const CopyCommand& command, const Report& report) {
   try {
     write_manifest(command.manifest, report, command.request.target.force);
-  } catch (const Error& error) {
-    Error told(error.code(), "the copy stands at " + sqlbk::quoted(report.destination) +
-                                 ", but without its manifest: " + error.what());
-    told.with_path(error.path()).with_errno(error.os_errno()).with_hint(std::string(error.hint()));
-    throw told;
+  } catch (Error& error) {
+    error.add_context("the copy stands at " + sqlbk::quoted(report.destination) +
+                      ", but without its manifest");
+    throw;
   }
 }
 

@@ -24,9 +24,7 @@ std::string help_of(std::string_view command) {
 }  // namespace
 
 void hint_at_help(Error& error, std::string_view command) {
-  if (error.code() == Errc::usage && error.hint() == errc_info(Errc::usage).hint) {
-    error.with_hint(help_of(command));
-  }
+  if (error.code() == Errc::usage && !error.has_own_hint()) error.with_hint(help_of(command));
 }
 
 po::variables_map parse_arguments(po::options_description options,

@@ -39,8 +39,12 @@ CopyPlan plan_of(LiveFiles& files, const SourceFacts& facts, const CopyStrategy&
     require_copyable(facts);
     require_whole(files, facts);
     plan.decisions = automatic.explain(facts);
-  } catch (const Error& error) {
-    plan.refusal = error;
+  } catch (Error& error) {
+    if (error.path().empty()) {
+      error.add_context("unable to copy " + sqlbk::quoted(facts.given_path));
+      error.with_path(facts.given_path);
+    }
+    plan.refusal = error.with_source(facts.given_path);
   }
   return plan;
 }

@@ -14,6 +14,7 @@ nlohmann::json to_json(const StepReport& step) {
   return {{"name", step.name},
           {"verdict", to_string(step.verdict)},
           {"findings", step.findings},
+          {"error", step.error ? to_json(*step.error) : nlohmann::json(nullptr)},
           {"elapsed_ms", milliseconds(step.elapsed)}};
 }
 
@@ -52,6 +53,7 @@ nlohmann::json to_json(const Error& error) {
   const ErrcInfo& info = errc_info(error.code());
   return {{"code", info.name},         {"message", error.what()},
           {"hint", error.hint()},      {"path", error.path()},
+          {"source", error.source()},  {"destination", error.destination()},
           {"errno", error.os_errno()}, {"sqlite_code", error.sqlite_extended_code()}};
 }
 

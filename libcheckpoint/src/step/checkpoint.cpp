@@ -52,8 +52,7 @@ class CheckpointStep final : public PostStep {
     if (log_frames != done_frames) {
       throw Error(Errc::sqlite_error, "SQLite checkpointed " + std::to_string(done_frames) +
                                           " of " + std::to_string(log_frames) +
-                                          " frames of the copy")
-          .with_path(image.main_path());
+                                          " frames of the copy");
     }
     connection.close();
     remove_leftovers(image);

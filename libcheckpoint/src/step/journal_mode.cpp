@@ -31,8 +31,7 @@ class JournalModeStep final : public PostStep {
     const std::string now = connection.text("PRAGMA journal_mode=" + mode_);
     if (now != mode_) {
       throw Error(Errc::sqlite_error, "SQLite left the copy in journal mode " + quoted(now) +
-                                          " instead of " + quoted(mode_))
-          .with_path(image.main_path());
+                                          " instead of " + quoted(mode_));
     }
     connection.close();
     remove_leftovers(image);

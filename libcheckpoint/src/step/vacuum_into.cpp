@@ -114,12 +114,11 @@ class VacuumIntoStep final : public PostStep {
     try {
       while (statement.step()) {
       }
-    } catch (const Error& error) {
+    } catch (Error& error) {
       // Rows that break a UNIQUE or NOT NULL of their own table.
-      if ((error.sqlite_extended_code() & 0xff) != SQLITE_CONSTRAINT) throw;
-      throw Error(Errc::damaged, error.what())
-          .with_path(image.main_path())
-          .with_sqlite_code(error.sqlite_extended_code());
+      if ((error.sqlite_extended_code() & 0xff) == SQLITE_CONSTRAINT)
+        error.with_code(Errc::damaged);
+      throw;
     }
   }
 

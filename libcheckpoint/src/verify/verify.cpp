@@ -82,16 +82,9 @@ bool has_a_damaged_version(const LiveFiles& files, const SourceFacts& facts) {
 // What no SQLite would read either, or what would be misread.
 void refuse_what_is_unsupported(const LiveFiles& files, const SourceFacts& facts) {
   if (has_a_damaged_version(files, facts)) return;
-  try {
-    require_copyable(facts, {.foreign = true, .opaque = false});
-  } catch (const Error& error) {
-    if (error.code() != Errc::unsupported_database) return;
-    constexpr std::string_view kCopy = "unable to copy ";
-    std::string what = error.what();
-    if (what.starts_with(kCopy)) what = "unable to check " + what.substr(kCopy.size());
-    Error refusal(error.code(), what);
-    refusal.with_path(error.path()).with_hint(std::string(error.hint()));
-    throw refusal;
+  const std::optional<Refusal> refusal = refusal_of(facts, {.foreign = true, .opaque = false});
+  if (refusal && refusal->code == Errc::unsupported_database) {
+    throw refused(*refusal, "check", facts.given_path);
   }
 }
 
@@ -247,7 +240,8 @@ VerifyReport verify_database(const std::string& database, const VerifyOptions& o
   context.progress().begin(Phase::probe, 0);
   try {
     Verification(database, options, stage, context, report).run();
-  } catch (const Error& error) {
+  } catch (Error& error) {
+    error.with_source(database);
     if (error.code() == Errc::interrupted || error.code() == Errc::deadline_exceeded) throw;
     report.error = error;
   }

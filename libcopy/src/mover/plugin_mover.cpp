@@ -106,10 +106,9 @@ class PluginMoverAdaptor final : public Mover {
   }
 
   Error failure(const MoveJob& job, std::int32_t os_errno, const PluginCall& call) const {
-    const Error reason = system_error("copy", job.in_path, os_errno > 0 ? os_errno : EIO);
-    return Error(reason.code(), std::string(reason.what()) + ", says " + who_ + call.reasons())
-        .with_path(job.in_path)
-        .with_errno(os_errno > 0 ? os_errno : 0);
+    Error error = system_error("copy", job.in_path, os_errno > 0 ? os_errno : EIO);
+    error.add_context(who_ + " failed" + call.reasons());
+    return error.with_errno(os_errno > 0 ? os_errno : 0);
   }
 
   PluginMover mover_;

@@ -180,12 +180,10 @@ class FollowStrategy final : public CopyStrategy {
     if (follower.size_pages() == 0) {
       cut_to_header_size(main_fd, path);
     } else {
-      require_possible_size(stat_of(main_fd, path).size_bytes,
-                            {.header = follower.header(),
-                             .frames = follower.frames(),
-                             .size_pages = follower.size_pages(),
-                             .vouched_by_index = false},
-                            path);
+      require_possible_size(stat_of(main_fd, path).size_bytes, {.header = follower.header(),
+                                                                .frames = follower.frames(),
+                                                                .size_pages = follower.size_pages(),
+                                                                .vouched_by_index = false});
       PageLayer layer(main_fd, path, follower.header().page_size_bytes);
       follower.overlay().for_each(follower.size_pages(),
                                   [&](std::uint32_t page_number, std::span<std::byte> page) {

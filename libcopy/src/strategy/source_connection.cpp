@@ -60,9 +60,8 @@ void SourceConnection::begin_read() {
     // hasHotJournal() asks for RESERVED first and looks at the journal a moment later: a writer who
     // came in between looks like one who is gone. A journal that is really hot was seen before.
     const bool is_race = error.sqlite_extended_code() == SQLITE_READONLY_ROLLBACK;
-    throw Error(is_race ? Errc::source_changed : Errc::unsuitable, error.what())
-        .with_path(path_)
-        .with_sqlite_code(error.sqlite_extended_code());
+    error.with_code(is_race ? Errc::source_changed : Errc::unsuitable);
+    throw;
   }
 }
 

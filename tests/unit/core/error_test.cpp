@@ -120,6 +120,60 @@ TEST(ErrorTest, CarriesWhatItIsGiven) {
   EXPECT_EQ(error.hint(), "sweep");
 }
 
+Error with_all_fields() {
+  Error error(Errc::no_space, "no room");
+  error.with_path("a").with_errno(ENOSPC).with_sqlite_code(13).with_hint("sweep");
+  error.with_source("source").with_destination("destination");
+  return error;
+}
+
+void expect_all_fields(const Error& error, Errc code = Errc::no_space) {
+  EXPECT_EQ(error.code(), code);
+  EXPECT_EQ(error.path(), "a");
+  EXPECT_EQ(error.os_errno(), ENOSPC);
+  EXPECT_EQ(error.sqlite_extended_code(), 13);
+  EXPECT_EQ(error.hint(), "sweep");
+  EXPECT_EQ(error.source(), "source");
+  EXPECT_EQ(error.destination(), "destination");
+}
+
+TEST(ErrorTest, ContextGoesBeforeTheMessageAndChangesNothingElse) {
+  Error error = with_all_fields();
+  error.add_context("unable to pack").add_context("unable to travel");
+  EXPECT_STREQ(error.what(), "unable to travel: unable to pack: no room");
+  expect_all_fields(error);
+}
+
+TEST(ErrorTest, AnotherCodeChangesNothingElse) {
+  Error error = with_all_fields();
+  error.with_code(Errc::damaged);
+  EXPECT_STREQ(error.what(), "no room");
+  expect_all_fields(error, Errc::damaged);
+}
+
+TEST(ErrorTest, AHintOfItsOwnIsToldFromThatOfItsCode) {
+  Error error(Errc::no_space, "no room");
+  EXPECT_FALSE(error.has_own_hint());
+  error.with_code(Errc::damaged);
+  EXPECT_EQ(error.hint(), errc_info(Errc::damaged).hint);
+  error.with_hint(std::string(errc_info(Errc::damaged).hint));
+  EXPECT_TRUE(error.has_own_hint());
+}
+
+TEST(ErrorTest, WhatIsAddedOnTheWayUpArrives) {
+  try {
+    try {
+      throw with_all_fields();
+    } catch (Error& error) {
+      error.add_context("unable to travel");
+      throw;
+    }
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "unable to travel: no room");
+    expect_all_fields(error);
+  }
+}
+
 TEST(SystemError, ChoosesTheCodeThatFits) {
   const auto code = [](int os_errno) { return system_error("open", "x", os_errno).code(); };
   EXPECT_EQ(code(ENOSPC), Errc::no_space);

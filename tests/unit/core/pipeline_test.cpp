@@ -1,5 +1,6 @@
 #include "sqlbk/core/pipeline.hpp"
 
+#include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <functional>
@@ -16,6 +17,7 @@
 #include "files.hpp"
 #include "kit/temporary_directory.hpp"
 #include "process.hpp"
+#include "sqlbk/core/error.hpp"
 #include "sqlbk/core/fold.hpp"
 #include "sqlbk/core/host_thread.hpp"
 #include "sqlbk/core/io.hpp"
@@ -362,6 +364,81 @@ TEST_F(PipelineTest, AStepThatThrowsLeavesNothing) {
   const int before = test::descriptors();
   EXPECT_EQ(failure()->code(), Errc::no_space);
   EXPECT_EQ(test::descriptors(), before) << "nor a descriptor in the host's table";
+}
+
+// ---- Errors on their way up: what they hold stays, and what the run knows is added.
+
+Error error_with_all_fields(const std::string& path) {
+  Error error(Errc::no_space, "unable to write " + sqlbk::quoted(path) + ": full");
+  error.with_path(path).with_errno(ENOSPC).with_sqlite_code(13).with_hint("sweep");
+  return error;
+}
+
+void expect_all_fields(const std::optional<Error>& error, const CopyRequest& request) {
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code(), Errc::no_space);
+  EXPECT_EQ(error->os_errno(), ENOSPC);
+  EXPECT_EQ(error->sqlite_extended_code(), 13);
+  EXPECT_EQ(error->hint(), "sweep");
+  EXPECT_EQ(error->source(), request.source);
+  EXPECT_EQ(error->destination(), request.destination);
+}
+
+TEST_F(PipelineTest, AnErrorAboutAnotherFileKeepsItAndSaysWhichCopyFailed) {
+  copy_ = [](LiveFiles&, auto&, RunContext&, Report&) { throw error_with_all_fields("/staged"); };
+  const auto error = failure();
+  expect_all_fields(error, request_);
+  EXPECT_EQ(error->path(), "/staged");
+  EXPECT_EQ(error->what(), "unable to copy " + sqlbk::quoted(source_) + " to " +
+                               sqlbk::quoted(request_.destination) +
+                               ": unable to write '/staged': full");
+}
+
+TEST_F(PipelineTest, AnErrorAboutTheSourceOrTheDestinationIsNotGivenTheirNamesTwice) {
+  for (const std::string& path : {source_, request_.destination}) {
+    copy_ = [&](LiveFiles&, auto&, RunContext&, Report&) { throw error_with_all_fields(path); };
+    const auto error = failure();
+    expect_all_fields(error, request_);
+    EXPECT_EQ(error->path(), path);
+    EXPECT_EQ(error->what(), "unable to write " + sqlbk::quoted(path) + ": full");
+  }
+}
+
+// The name of the source stands in the text by chance.
+TEST_F(PipelineTest, WhichCopyFailedIsSaidWhateverTheTextContains) {
+  copy_ = [this](LiveFiles&, auto&, RunContext&, Report&) {
+    throw Error(Errc::no_space, "unable to write '" + source_ + "s': full")
+        .with_path(source_ + "s");
+  };
+  const auto error = failure();
+  EXPECT_TRUE(std::string(error->what()).starts_with("unable to copy ")) << error->what();
+}
+
+TEST_F(PipelineTest, WhatBrokeACheckOffKeepsItsFields) {
+  request_.steps = {"step0"};
+  steps_ = {[](StagedImage&, RunContext&) {
+    return StepReport{.name = "look",
+                      .verdict = StepVerdict::could_not_check,
+                      .findings = {"unable to write '/staged': full"},
+                      .elapsed = {},
+                      .error = error_with_all_fields("/staged")};
+  }};
+  const auto error = failure();
+  expect_all_fields(error, request_);
+  EXPECT_EQ(error->path(), source_);
+  EXPECT_EQ(error->what(), "the step 'look' could not check the copy of " + sqlbk::quoted(source_) +
+                               ": unable to write '/staged': full");
+}
+
+TEST_F(PipelineTest, APlanNamesTheCopyLikeTheRun) {
+  request_.destination = directory_.file("none") + "/copy.db";
+  const auto plan =
+      error_of([&] { Pipeline::build(request_, registry()).plan(test_.context, report_); });
+  const auto run = failure();
+  ASSERT_TRUE(plan && run);
+  EXPECT_STREQ(plan->what(), run->what());
+  EXPECT_EQ(plan->source(), source_);
+  EXPECT_EQ(plan->destination(), request_.destination);
 }
 
 // ---- Threads.

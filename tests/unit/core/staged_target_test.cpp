@@ -1851,7 +1851,7 @@ TEST_F(StagedTargetTest, SpaceIsLookedAtBefore) {
   ASSERT_TRUE(error);
   EXPECT_EQ(error->code(), Errc::no_space);
   EXPECT_EQ(error->os_errno(), ENOSPC);
-  EXPECT_EQ(error->path(), dest_);
+  EXPECT_EQ(error->path(), out_);
 }
 
 TEST_F(StagedTargetTest, AFileSystemThatDoesNotSayHowMuchRoomItHasIsNotFull) {

@@ -45,7 +45,9 @@ std::span<const ErrcInfo> errc_table() noexcept;
 const ErrcInfo& errc_info(Errc code) noexcept;
 
 // What went wrong, with which file, what the system or SQLite said, and what the user can do.
-// The message starts lowercase, names the file, and has no full stop.
+// The message starts lowercase, names path() if there is one, and has no full stop. On its way up
+// an error is caught by reference, given what its catcher knows, and thrown on: nothing it holds
+// gets lost, and its text is never taken apart.
 class Error : public std::runtime_error {
  public:
   Error(Errc code, const std::string& message);
@@ -54,19 +56,30 @@ class Error : public std::runtime_error {
   int os_errno() const noexcept { return os_errno_; }                 // 0: none
   int sqlite_extended_code() const noexcept { return sqlite_code_; }  // 0: none
   const std::string& path() const noexcept { return path_; }          // "": none
+  // The database and the copy that the failed operation was about, as the user named them. "": none
+  const std::string& source() const noexcept { return source_; }
+  const std::string& destination() const noexcept { return destination_; }
   // The hint of this error, or that of its code.
   std::string_view hint() const noexcept;
+  bool has_own_hint() const noexcept { return !hint_.empty(); }
 
+  Error& with_code(Errc code) noexcept;
   Error& with_path(std::string path);
   Error& with_errno(int os_errno) noexcept;
   Error& with_sqlite_code(int extended_code) noexcept;
   Error& with_hint(std::string hint);
+  Error& with_source(std::string source);
+  Error& with_destination(std::string destination);
+  // The message becomes "CONTEXT: MESSAGE"; all other fields stay.
+  Error& add_context(const std::string& context);
 
  private:
   Errc code_;
   int os_errno_ = 0;
   int sqlite_code_ = 0;
   std::string path_;
+  std::string source_;
+  std::string destination_;
   std::string hint_;
 };
 

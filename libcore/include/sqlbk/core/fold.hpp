@@ -45,8 +45,7 @@ void fold_wal(int wal_fd, const std::string& wal_path, const WalPrefix& prefix, 
 
 // Throws damaged where a commit says more pages than a main file of this size and so many frames
 // can have made (walCheckpoint() in wal.c).
-void require_possible_size(std::uint64_t main_size_bytes, const WalPrefix& prefix,
-                           const std::string& main_path);
+void require_possible_size(std::uint64_t main_size_bytes, const WalPrefix& prefix);
 
 // Lays pages over a main file one by one, as fold_wal() does with frames: for strategies that
 // gather the newest pages in another way. Thread-safety: one thread at a time.

@@ -4,10 +4,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "sqlbk/core/error.hpp"
 
 namespace sqlbk {
 
@@ -32,6 +35,8 @@ struct StepReport {
   StepVerdict verdict = StepVerdict::ok;
   std::vector<std::string> findings;  // what is damaged, or why it was skipped or not checked
   Nanoseconds elapsed{0};
+  std::optional<Error> error =
+      std::nullopt;  // that broke the check off; `findings` has its message
 };
 
 // The files that were copied, as they were when the run looked at them first.

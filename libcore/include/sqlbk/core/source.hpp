@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "sqlbk/core/error.hpp"
 #include "sqlbk/core/file_system.hpp"
 #include "sqlbk/core/live_files.hpp"
 #include "sqlbk/core/locks.hpp"
@@ -58,8 +60,18 @@ struct SourceAllowance {
 // Looks again at everything, opening sidecars that have appeared.
 SourceFacts probe_source(LiveFiles& files);
 
-// Throws where no strategy may copy this source (consistency-rules, section 0): not_a_database,
-// unsupported_database, damaged, or unsupported_file_system.
+// Why no strategy may copy this source: not_a_database, unsupported_database, damaged, or
+// unsupported_file_system.
+struct Refusal {
+  Errc code;
+  std::string reason;  // "the -wal beside it has an unknown format version"
+  std::string hint;    // "": that of the code
+};
+// As an error of the operation that cannot be done: "unable to OPERATION 'PATH': REASON".
+Error refused(const Refusal& refusal, std::string_view operation, const std::string& path);
+
+std::optional<Refusal> refusal_of(const SourceFacts& facts, const SourceAllowance& allowance = {});
+// Throws the refusal, if there is one.
 void require_copyable(const SourceFacts& facts, const SourceAllowance& allowance = {});
 
 // For plans; a run finds it on the copy. Throws damaged where nobody writes and the file is shorter
