@@ -31,7 +31,8 @@ FileStat file_stat(const struct stat& raw) {
           .atime_ns = nanoseconds(raw.st_atim),
           .mode = raw.st_mode,
           .uid = raw.st_uid,
-          .gid = raw.st_gid};
+          .gid = raw.st_gid,
+          .links = raw.st_nlink};
 }
 
 }  // namespace
@@ -41,6 +42,9 @@ bool FileStat::is_regular() const noexcept {
 }
 bool FileStat::is_directory() const noexcept {
   return S_ISDIR(mode);
+}
+bool FileStat::is_link() const noexcept {
+  return S_ISLNK(mode);
 }
 
 UniqueFd open_at(int dir_fd, const std::string& name, int flags, mode_t mode,
@@ -61,7 +65,7 @@ std::optional<FileStat> stat_at(int dir_fd, const std::string& name, int flags,
                                 const std::string& path) {
   struct stat raw {};
   if (sys().fstatat(dir_fd, name.c_str(), &raw, flags) == 0) return file_stat(raw);
-  if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
+  if (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG) return std::nullopt;
   throw system_error("look at", path, errno);
 }
 

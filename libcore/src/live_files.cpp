@@ -8,17 +8,14 @@
 #include <unistd.h>
 #include <utility>
 
-#include <boost/filesystem.hpp>
-
 #include "linux/descriptor_table.hpp"
 #include "linux/locks.hpp"
+#include "linux/source_place.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/sys.hpp"
 
 namespace sqlbk {
 namespace {
-
-namespace fs = boost::filesystem;
 
 // Descriptors that could not be closed without dropping locks of this process.
 class ParkedDescriptors {
@@ -60,30 +57,27 @@ void close_or_park(const std::vector<int>& fds) {
   if (!is_private) parked().close_what_may_be_closed();
 }
 
-std::string resolve(const std::string& path) {
-  boost::system::error_code code;
-  const fs::path real = fs::canonical(path, code);
-  if (!code) return real.string();
-  if (code == boost::system::errc::no_such_file_or_directory ||
-      code == boost::system::errc::not_a_directory) {
-    Error error(Errc::source_missing, "there is no source " + quoted(path));
-    error.with_path(path).with_errno(code.value());
-    throw error;
-  }
-  throw system_error("open", path, code.value());
-}
-
-// -1: there is no such file. O_NONBLOCK so that a FIFO of that name cannot hold us up.
-int open_read_only(const std::string& path) {
-  constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+// -1: there is no such file, or nothing can have such a name. O_NONBLOCK so that a FIFO that has
+// just got that name cannot hold us up; O_NOFOLLOW as SQLite does (unixOpen() in os_unix.c).
+int open_read_only(int directory, const std::string& name, const std::string& path) {
+  constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW;
   while (true) {
-    int fd = sys().openat(AT_FDCWD, path.c_str(), kFlags | O_NOATIME, 0);
+    int fd = sys().openat(directory, name.c_str(), kFlags | O_NOATIME, 0);
     // O_NOATIME is only for the file's owner and root.
-    if (fd < 0 && errno == EPERM) fd = sys().openat(AT_FDCWD, path.c_str(), kFlags, 0);
+    if (fd < 0 && errno == EPERM) fd = sys().openat(directory, name.c_str(), kFlags, 0);
     if (fd >= 0) return fd;
-    if (errno == ENOENT) return -1;
+    if (errno == ENOENT || errno == ENAMETOOLONG) return -1;
     if (errno != EINTR) throw system_error("open", path, errno);
   }
+}
+
+// Asked by name first, so that what is no regular file is not even opened.
+void require_regular(const std::optional<FileStat>& file, const std::string& path) {
+  if (!file || file->is_regular()) return;
+  throw Error(Errc::unsupported_database,
+              quoted(path) + (file->is_link() ? " is a symbolic link, which SQLite does not follow"
+                                              : " is not a regular file"))
+      .with_path(path);
 }
 
 }  // namespace
@@ -103,16 +97,10 @@ std::string_view suffix_of(SourceFile file) noexcept {
 }
 
 LiveFiles::LiveFiles(const std::string& source_path)
-    : given_path_(source_path), main_path_(resolve(source_path)) {
-  // Looked at by path first: what is no regular file is not even opened.
-  const std::optional<FileStat> before = stat_by_path(SourceFile::main);
-  if (before && !before->is_regular()) {
-    Error error(Errc::not_a_database,
-                quoted(source_path) + (before->is_directory() ? " is a directory, not a database"
-                                                              : " is not a regular file"));
-    error.with_path(source_path).with_hint("name the database file itself");
-    throw error;
-  }
+    : given_path_(source_path),
+      place_(
+          std::make_unique<platform::SourcePlace>(platform::find_source(source_path, source_path))),
+      main_path_(place_->path()) {
   try {
     refresh(SourceFile::main);
     refresh_sidecars();
@@ -124,6 +112,10 @@ LiveFiles::LiveFiles(const std::string& source_path)
 
 LiveFiles::~LiveFiles() {
   close_or_park(open_);
+}
+
+std::string LiveFiles::name_of(std::string_view suffix) const {
+  return place_->name + std::string(suffix);
 }
 
 std::string LiveFiles::path_of(SourceFile file) const {
@@ -138,8 +130,19 @@ FileStat LiveFiles::stat(SourceFile file) const {
   return stat_of(fd_of(file), path_of(file));
 }
 
+std::optional<FileStat> LiveFiles::stat_beside(std::string_view suffix) const {
+  return stat_at(place_->directory.get(), name_of(suffix), AT_SYMLINK_NOFOLLOW,
+                 main_path_ + std::string(suffix));
+}
+
+UniqueFd LiveFiles::open_beside(std::string_view suffix) const {
+  return UniqueFd(
+      open_read_only(place_->directory.get(), name_of(suffix), main_path_ + std::string(suffix)));
+}
+
 std::optional<FileStat> LiveFiles::stat_by_path(SourceFile file) const {
-  return stat_path(path_of(file));
+  if (file == SourceFile::main && !place_->is_current()) return std::nullopt;
+  return stat_beside(suffix_of(file));
 }
 
 bool LiveFiles::is_current(SourceFile file) const {
@@ -150,11 +153,17 @@ bool LiveFiles::is_current(SourceFile file) const {
 
 bool LiveFiles::refresh(SourceFile file) {
   if (is_current(file)) return has(file);
+  // By its whole path again: another directory may have that name, or a link have taken main's.
+  if (has(file) && file == SourceFile::main) {
+    *place_ = platform::find_source(main_path_, given_path_);
+    main_path_ = place_->path();
+  }
+  require_regular(stat_beside(suffix_of(file)), path_of(file));
   open_.reserve(open_.size() + 1);
-  const int fd = open_read_only(path_of(file));
+  const int fd = open_read_only(place_->directory.get(), name_of(suffix_of(file)), path_of(file));
   if (fd >= 0) open_.push_back(fd);
   const int older = std::exchange(current_[static_cast<std::size_t>(file)], fd);
-  // Nobody locks a journal.
+  // A journal carries no locks.
   if (older >= 0 && file == SourceFile::journal) {
     static_cast<void>(::close(older));
     std::erase(open_, older);
@@ -163,10 +172,7 @@ bool LiveFiles::refresh(SourceFile file) {
     throw Error(Errc::source_missing, "there is no source " + quoted(given_path_))
         .with_path(given_path_);
   }
-  if (fd >= 0 && !stat(file).is_regular()) {
-    throw Error(Errc::unsupported_database, quoted(path_of(file)) + " is not a regular file")
-        .with_path(path_of(file));
-  }
+  if (fd >= 0) require_regular(stat(file), path_of(file));
   return fd >= 0;
 }
 

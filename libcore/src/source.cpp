@@ -108,13 +108,11 @@ MaybeRefusal foreign_file_system(const SourceFacts& facts) {
 }
 
 MaybeRefusal files_of_other_owners(const SourceFacts& facts) {
-  // unix-dotfile makes a directory (dotlockLock() in os_unix.c); a '.lock' file is somebody else's.
-  const std::optional<FileStat> dot_lock = stat_path(facts.main_path + ".lock");
-  if (dot_lock && dot_lock->is_directory()) {
+  if (facts.has_lock_directory) {
     return unsupported(
         "its owner locks it by a '.lock' directory (unix-dotfile), which shows no locks");
   }
-  if (stat_path(facts.main_path + "-wal2")) {
+  if (facts.has_wal2) {
     return unsupported("a '-wal2' file belongs to a branch of SQLite");
   }
   return std::nullopt;
@@ -236,6 +234,10 @@ SourceFacts probe_source(LiveFiles& files) {
   facts.wal_header = read_wal_header(files);
   read_journal(files, facts);
   facts.names_super_journal = read_super_journal_mark(files);
+  // unix-dotfile makes a directory (dotlockLock() in os_unix.c); a '.lock' file is somebody else's.
+  const std::optional<FileStat> dot_lock = files.stat_beside(".lock");
+  facts.has_lock_directory = dot_lock && dot_lock->is_directory();
+  facts.has_wal2 = files.stat_beside("-wal2").has_value();
   return facts;
 }
 

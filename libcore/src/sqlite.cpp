@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 
 #include "sqlbk/core/error.hpp"
+#include "verbatim_vfs.hpp"
 
 namespace sqlbk::sqlite {
 namespace {
@@ -87,12 +88,13 @@ Connection::Connection(const std::string& path, OpenMode mode, const std::string
   sqlite3* raw = nullptr;
   // Always a URI, so that a path that starts with "file:" is not taken for one.
   const std::string uri = file_uri(path, mode == OpenMode::immutable ? "?immutable=1" : "");
+  const std::string by_vfs = vfs.empty() ? verbatim_vfs() : vfs;
   const int result =
       // A cache of its own: under sqlite3_enable_shared_cache() it would see what a connection of
       // the host has not committed.
       sqlite3_open_v2(uri.c_str(), &raw,
                       open_flags(mode) | SQLITE_OPEN_URI | SQLITE_OPEN_PRIVATECACHE,
-                      vfs.empty() ? nullptr : vfs.c_str());
+                      by_vfs.c_str());
   handle_.reset(raw);
   check(result, raw, path_, "open");
   static_cast<void>(sqlite3_extended_result_codes(raw, 1));

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <fcntl.h>
 
 #include "sha256.hpp"
 #include "sqlbk/core/io.hpp"
@@ -17,11 +16,10 @@ std::string last_part_of(const std::string& path) {
   return path.substr(path.rfind('/') + 1);
 }
 
-std::string read_text(const std::string& path) {
-  const UniqueFd fd = open_at(AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0, path);
-  std::string text(
-      static_cast<std::size_t>(std::min(stat_of(fd.get(), path).size_bytes, kMostBytes)), '\0');
-  text.resize(read_up_to(fd.get(), std::as_writable_bytes(std::span(text)), 0, path));
+std::string read_text(int fd, const std::string& path) {
+  std::string text(static_cast<std::size_t>(std::min(stat_of(fd, path).size_bytes, kMostBytes)),
+                   '\0');
+  text.resize(read_up_to(fd, std::as_writable_bytes(std::span(text)), 0, path));
   return text;
 }
 
@@ -48,14 +46,15 @@ void check_file(const LiveFiles& files, SourceFile file, const std::string& want
 
 void check_sha256(const LiveFiles& files, RunContext& context, StepReport& found) {
   const std::string path = files.main_path() + std::string(kDigestSuffix);
-  const std::optional<FileStat> there = stat_path(path);
-  if (!there || !there->is_regular()) {
+  const std::optional<FileStat> there = files.stat_beside(kDigestSuffix);
+  const UniqueFd fd = there && there->is_regular() ? files.open_beside(kDigestSuffix) : UniqueFd();
+  if (!fd) {
     found.verdict = StepVerdict::skipped;
     found.findings.push_back("there is no " + quoted(last_part_of(path)));
     return;
   }
   std::size_t checked = 0;
-  for (const format::ChecksumLine& line : format::parse_checksum_lines(read_text(path))) {
+  for (const format::ChecksumLine& line : format::parse_checksum_lines(read_text(fd.get(), path))) {
     for (const SourceFile file : {SourceFile::main, SourceFile::wal}) {
       if (line.name != last_part_of(files.path_of(file))) continue;
       check_file(files, file, line.digest, context, found);

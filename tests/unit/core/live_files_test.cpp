@@ -246,6 +246,91 @@ TEST_F(LiveFilesTest, SymbolicLinksLeadToWhereSqliteHasTheSidecars) {
   });
 }
 
+// Only main's path is asked as a whole: the owner's next journal comes to the directory of that
+// path.
+TEST_F(LiveFilesTest, ADirectoryThatWasReplacedHasAnotherMain) {
+  ASSERT_TRUE(std::filesystem::create_directory(file("data")));
+  test::write_text(file("data/a.db"), "old");
+  LiveFiles files(file("data/a.db"));
+  std::filesystem::rename(file("data"), file("old"));
+  EXPECT_FALSE(files.is_current(SourceFile::main));
+  EXPECT_EQ(files.stat_by_path(SourceFile::main), std::nullopt);
+  EXPECT_EQ(code_of([&] { files.begin_attempt(); }), Errc::source_missing);
+  ASSERT_TRUE(std::filesystem::create_directory(file("data")));
+  std::filesystem::create_hard_link(file("old/a.db"), file("data/a.db"));
+  EXPECT_FALSE(files.is_current(SourceFile::main)) << "the same file, in another directory";
+  test::write_text(file("data/a.db-wal"), "new wal");
+  files.refresh_sidecars();
+  EXPECT_FALSE(files.has(SourceFile::wal)) << "never of another directory than main";
+  files.begin_attempt();
+  files.refresh_sidecars();
+  EXPECT_TRUE(files.is_current(SourceFile::main));
+  EXPECT_EQ(files.stat(SourceFile::wal).size_bytes, 7U);
+}
+
+// All is opened by the directory that was found, whatever becomes of the links that led there.
+TEST_F(LiveFilesTest, LinksAreFollowedOnce) {
+  for (const char* name : {"one", "two"}) {
+    ASSERT_TRUE(std::filesystem::create_directory(file(name)));
+    test::write_text(file(name) + "/a.db", name);
+  }
+  std::filesystem::create_directory_symlink("one", file("link"));
+  LiveFiles files(file("link") + "/a.db");
+  std::filesystem::remove(file("link"));
+  std::filesystem::create_directory_symlink("two", file("link"));
+  test::write_text(file("one/a.db-wal"), "one");
+  test::write_text(file("two/a.db-wal"), "twotwo");
+  files.begin_attempt();
+  files.refresh_sidecars();
+  EXPECT_TRUE(files.is_current(SourceFile::main));
+  EXPECT_EQ(files.stat(SourceFile::wal).size_bytes, 3U);
+}
+
+TEST_F(LiveFilesTest, AMainThatBecomesALinkIsAnotherFile) {
+  test::write_text(path_, "main");
+  LiveFiles files(path_);
+  test::write_text(file("other.db"), "other");
+  std::filesystem::remove(path_);
+  std::filesystem::create_symlink("other.db", path_);
+  EXPECT_FALSE(files.is_current(SourceFile::main));
+  files.begin_attempt();
+  EXPECT_EQ(files.main_path(), std::filesystem::canonical(path_).string());
+  EXPECT_EQ(files.stat(SourceFile::main).size_bytes, 5U);
+}
+
+TEST_F(LiveFilesTest, LinksOfProcLeadToTheFileThatIsOpen) {
+  ASSERT_TRUE(std::filesystem::create_directory(file("data")));
+  test::write_text(file("data/a.db"), "main");
+  test::write_text(file("data/a.db-wal"), "wal");
+  const UniqueFd directory = open_at(AT_FDCWD, file("data"), O_RDONLY | O_DIRECTORY, 0, "");
+  const UniqueFd main = open_at(AT_FDCWD, file("data/a.db"), O_RDONLY, 0, "");
+  const std::string table = "/proc/self/fd/";
+  std::filesystem::rename(file("data/a.db"), file("data/b.db"));
+  std::filesystem::rename(file("data/a.db-wal"), file("data/b.db-wal"));
+  for (const std::string& path :
+       {table + std::to_string(directory.get()) + "/b.db", table + std::to_string(main.get())}) {
+    const LiveFiles files(path);
+    EXPECT_EQ(files.main_path(), std::filesystem::canonical(file("data/b.db")).string());
+    EXPECT_TRUE(files.has(SourceFile::wal)) << path;
+  }
+  std::filesystem::remove(file("data/b.db"));
+  const auto error = error_of([&] { const LiveFiles files(table + std::to_string(main.get())); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code(), Errc::unsupported_database);
+  EXPECT_NE(std::string(error->what()).find("it was deleted"), std::string::npos);
+}
+
+// SQLite opens sidecars with O_NOFOLLOW.
+TEST_F(LiveFilesTest, ASidecarThatIsALinkIsRefused) {
+  test::write_text(path_, "main");
+  test::write_text(file("elsewhere"), "wal");
+  std::filesystem::create_symlink("elsewhere", path_ + "-wal");
+  const auto error = error_of([&] { const LiveFiles files(path_); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code(), Errc::unsupported_database);
+  EXPECT_NE(std::string(error->what()).find("symbolic link"), std::string::npos);
+}
+
 TEST_F(LiveFilesTest, RelativePathsAreResolvedOnce) {
   test::write_text(path_, "main");
   const std::string here = std::filesystem::current_path().string();
@@ -407,6 +492,16 @@ TEST_F(LiveFilesTest, SidecarsComeAndGo) {
     EXPECT_EQ(code_of([&] { files.refresh(SourceFile::main); }), Errc::source_missing);
   }
   EXPECT_EQ(descriptors(), before) << "the replaced ones are closed, too";
+}
+
+TEST_F(LiveFilesTest, WhatLiesBesideIsFoundInTheSameDirectory) {
+  test::write_text(path_, "main");
+  test::write_text(path_ + ".sha256", "digest");
+  const LiveFiles files(path_);
+  EXPECT_EQ(files.stat_beside(".sha256")->size_bytes, 6U);
+  EXPECT_TRUE(files.open_beside(".sha256"));
+  EXPECT_EQ(files.stat_beside(".none"), std::nullopt);
+  EXPECT_FALSE(files.open_beside(".none"));
 }
 
 TEST(SuffixOf, IsSqlites) {

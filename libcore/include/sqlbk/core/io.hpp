@@ -25,6 +25,7 @@ struct FileStat {
   mode_t mode = 0;
   uid_t uid = 0;
   gid_t gid = 0;
+  std::uint64_t links = 0;  // names that it has; 0: deleted, but open
   bool same_file(const FileStat& other) const noexcept {
     return device == other.device && inode == other.inode;
   }
@@ -35,13 +36,15 @@ struct FileStat {
   }
   bool is_regular() const noexcept;
   bool is_directory() const noexcept;
+  bool is_link() const noexcept;
 };
 
 UniqueFd open_at(int dir_fd, const std::string& name, int flags, mode_t mode,
                  const std::string& path);
 
 FileStat stat_of(int fd, const std::string& path);
-// nullopt: there is nothing of that name (ENOENT, ENOTDIR). `flags` as for fstatat(2).
+// nullopt: there is nothing of that name (ENOENT, ENOTDIR), or nothing can have it (ENAMETOOLONG).
+// `flags` as for fstatat(2).
 std::optional<FileStat> stat_at(int dir_fd, const std::string& name, int flags,
                                 const std::string& path);
 std::optional<FileStat> stat_path(const std::string& path);

@@ -30,6 +30,8 @@ struct SourceFacts {
   format::ParsedWalHeader wal_header;
   format::JournalState journal_state = format::JournalState::inactive;
   bool names_super_journal = false;
+  bool has_lock_directory = false;  // 'main.lock', by which a VFS without visible locks locks it
+  bool has_wal2 = false;            // of a branch of SQLite
   FileSystem file_system;
   LockState locks;
 

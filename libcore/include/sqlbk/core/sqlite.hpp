@@ -27,7 +27,8 @@ enum class OpenMode {
 
 class Connection {
  public:
-  // `path` is bytes, never taken for a URI. `vfs`: the name of a registered one; "": SQLite's own.
+  // `path` is bytes, never taken for a URI. `vfs`: the name of a registered one; "": SQLite's own,
+  // but the kernel follows the links of an absolute path.
   Connection(const std::string& path, OpenMode mode, const std::string& vfs = "");
   Connection(Connection&&) noexcept = default;
   Connection& operator=(Connection&&) noexcept = default;
