@@ -107,6 +107,23 @@ void require_free(const std::string& destination, const TargetOptions& options) 
   }
 }
 
+// Said before anything is copied. Sidecars that the copy does not have may have names that no file
+// can have: SQLite opens such a database, and cannot write to it.
+void require_short_name(const std::string& destination, const std::string& parent,
+                        const TargetOptions& options) {
+  const long most = ::pathconf(parent.c_str(), _PC_NAME_MAX);
+  const std::size_t size = fs::path(destination).filename().string().size() +
+                           (options.digest ? kDigestSuffix.size() : 0);
+  if (most <= 0 || size <= static_cast<std::size_t>(most)) return;
+  const std::string what = options.digest ? "the name of its digest, with " : "its name, with ";
+  throw Error(Errc::destination_unusable,
+              "unable to copy to " + quoted(destination) + ": " + what + std::to_string(size) +
+                  " bytes, is longer than the file system takes, " + std::to_string(most))
+      .with_path(destination)
+      .with_errno(ENAMETOOLONG)
+      .with_hint("choose a shorter name");
+}
+
 // Whether the file is a database itself, whatever its name.
 bool is_database(const std::string& path) {
   std::array<std::byte, format::kDbMagic.size()> start{};
@@ -264,6 +281,7 @@ void check_destination(const std::string& destination, const SourceFacts& source
                                                 ": there is no directory " + quoted(parent))
         .with_path(destination);
   }
+  require_short_name(destination, parent, options);
   require_not_part_of_source(destination, source, options);
   if (options.force) {
     require_replaceable(destination, options);
@@ -496,7 +514,7 @@ void StagedTarget::publish_by_force() {
       const std::string to = staging.path() + "/old" + std::string(suffix);
       if (sys().renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0) == 0) {
         taken.push_back(suffix);
-      } else if (errno != ENOENT) {
+      } else if (errno != ENOENT && errno != ENAMETOOLONG) {
         throw system_error("move away", from, errno);
       }
     }

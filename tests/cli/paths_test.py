@@ -106,11 +106,42 @@ class Paths(CliTest):
         self.assertEqual(integrity(self.path("to/link.db")), "ok")
         self.assertFalse(os.path.islink(self.path("to/link.db")))
 
-    def test_name_too_long_for_the_sidecars(self):
-        # SQLite could open such a copy, but not write to it.
+    def test_names_too_long_for_sidecars(self):
+        """Up to 255 bytes SQLite opens a database, though it can give it no journal, or no WAL."""
+        os.mkdir(self.path("to"))
+        for size in (247, 248, 251, 252, 255):
+            name = "x" * size
+            self.make_database("app.db")
+            os.rename(self.path("app.db"), self.path(name))
+            for options in ((), ("--strategy", "lock"), ("--strategy", "snapshot"),
+                            ("--strategy", "online"), ("--strategy", "retry-verify"),
+                            ("--strategy", "plain"), ("--then", "integrity_check,digest=report")):
+                with self.subTest(size=size, options=options):
+                    self.copy("--force", *options, name, "to")
+                    self.check_copy("to/" + name, rows(100))
+            self.assertEqual(self.run_sqlbk("verify", name).code, 0)
+            self.assertEqual(self.run_sqlbk("inspect", name).code, 0)
+            os.unlink(self.path(name))
+
+    def test_long_name_of_a_live_wal_source(self):
+        name = "x" * 251
+        self.make_database(wal=True)  # under a short name: it takes a journal to turn to WAL
+        os.rename(self.path("app.db"), self.path(name))
+        owner = self.owner(name)
+        owner.run("PRAGMA wal_autocheckpoint=0", "INSERT INTO t VALUES(1000, x'01')")
+        for strategy in ("auto", "snapshot", "online", "follow", "retry-verify"):
+            with self.subTest(strategy):
+                self.copy("--force", "--strategy", strategy, name, "copy.db")
+                self.check_copy("copy.db", rows(100) + [(1000, b"\x01")])
+
+    def test_name_that_no_file_can_have(self):
         self.make_database()
-        self.refused(1, "io_error", "xxx", "app.db", "x" * 250)
-        self.refused(1, "io_error", "xxx", "app.db", "x" * 300)
+        self.refused(1, "destination_unusable", "its name, with 256 bytes", "app.db", "x" * 256)
+        self.refused(1, "destination_unusable", "the name of its digest", "--then", "digest",
+                     "app.db", "x" * 249)
+        self.refused(1, "source_missing", "xxx", "x" * 256, "copy.db")
+        self.copy("--then", "digest", "app.db", "x" * 248)
+        self.check_copy("x" * 248, rows(100))
 
 
 if __name__ == "__main__":
