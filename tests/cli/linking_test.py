@@ -4,6 +4,7 @@ import concurrent.futures
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import tempfile
 
@@ -95,7 +96,7 @@ class Linking(CliTest):
         with open(source, "w", encoding="utf-8") as file:
             file.write(text)
         program = os.path.join(self.private, name)
-        self.compile(source, "-o", program, *flags)
+        self.compile(source, "-std=c++20", "-o", program, *flags)
         return program
 
     def run_program(self, program, *arguments):
@@ -142,6 +143,51 @@ class Linking(CliTest):
         # Only what a library stands on: neither of the two others includes the other.
         self.assertNotIn("-lsqlbk-checkpoint", self.pkg_config("--libs", "sqlbk-copy"))
         self.assertNotIn("-lsqlbk-copy", self.pkg_config("--libs", "sqlbk-checkpoint"))
+
+    def configure_statically(self):
+        """The pkg-config files of a build whose libraries are static, which need not be built."""
+        build = os.path.join(self.private, "static")
+        done = subprocess.run([*shlex.split(os.environ["SQLBK_MESON"]), "setup", build, SOURCE_ROOT,
+                               "-Ddefault_library=static", "-Dtests=disabled", "-Dbench=disabled"],
+                              env=environment({"CXX": shlex.join(COMPILER)}), check=False,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return os.path.join(build, "meson-private")
+
+    def test_pkg_config_files_ask_for_nothing_of_a_program(self):
+        """But for where the headers are: no C++ standard, no system directory, no Boost."""
+        static = environment({"PKG_CONFIG_PATH": self.configure_statically()})
+        for kind, env in (("shared", self.environment), ("static", static)):
+            for library in LIBRARIES:
+                with self.subTest(library, kind=kind):
+                    flags = subprocess.run(["pkg-config", "--cflags", library], check=True,
+                                           capture_output=True, text=True,
+                                           env=env).stdout.split()
+                    other = {flag for flag in flags if not flag.startswith("-I")}
+                    self.assertLessEqual(other, {"-pthread"})
+                    self.assertNotIn("-I/usr/include", flags)
+
+    def test_a_program_of_a_later_standard_stays_one(self):
+        source = os.path.join(self.private, "newer.cpp")
+        with open(source, "w", encoding="utf-8") as file:
+            file.write("#include <cstdlib>\n#include <sqlbk/copy/copy_database.hpp>\n"
+                       "static_assert(__cplusplus > 202002L);\nint main() {}\n")
+        self.compile(source, "-std=c++2b", "-fsyntax-only",
+                     *self.pkg_config("--cflags", "sqlbk-copy"))
+
+    def test_a_plugin_in_c_takes_the_flags(self):
+        source = os.path.join(self.private, "plugin.c")
+        with open(source, "w", encoding="utf-8") as file:
+            file.write("#include <sqlbk/plugin/abi.h>\n")
+        flags = self.pkg_config("--cflags", "sqlbk-core")
+        compilers = [name for name in ("cc", "gcc", "clang") if shutil.which(name)]
+        self.assertTrue(compilers)
+        for compiler in compilers:
+            with self.subTest(compiler):
+                done = subprocess.run([compiler, "-fsyntax-only", "-Werror", source, *flags],
+                                      env=self.environment, check=False, capture_output=True,
+                                      text=True)
+                self.assertEqual(done.returncode, 0, done.stderr)
 
     def dynamic(self, path):
         """Of an ELF file: the values of the entries of its dynamic section, by their names."""
@@ -191,7 +237,7 @@ class Linking(CliTest):
             with open(source, "w", encoding="utf-8") as file:
                 # Twice: the second inclusion must add nothing.
                 file.write(f"#include <{header}>\n" * 2)
-            done = subprocess.run([*COMPILER, "-fsyntax-only", "-Wall", "-Wextra", "-Werror",
+            done = subprocess.run([*COMPILER, "-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Werror",
                                    source, *flags], env=self.environment, check=False,
                                   capture_output=True, text=True)
             return header, done.returncode, done.stderr
