@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
 #include "settle.hpp"
+#include "sqlbk/core/attempts.hpp"
 #include "sqlbk/core/error.hpp"
-#include "sqlbk/core/host_thread.hpp"
 
 namespace sqlbk {
 namespace {
@@ -24,21 +25,6 @@ class Stopwatch {
   Nanoseconds& sum_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
-
-// Runs `work` with the context's host set while it lasts.
-template <typename Work>
-void run_on_private_descriptors(RunContext& context, Work work) {
-  run_isolated([&](HostThread* host) {
-    HostThread* const outer = std::exchange(context.host, host);
-    try {
-      work();
-    } catch (...) {
-      context.host = outer;
-      throw;
-    }
-    context.host = outer;
-  });
-}
 
 std::uint64_t size_or_zero(const std::string& path) {
   const std::optional<FileStat> stat = stat_path(path);
@@ -85,8 +71,20 @@ void name_the_copy(Error& error, const std::string& source, const std::string& d
   if (error.path().empty()) error.with_path(source);
 }
 
+// A copy that nothing proves may be torn: what is found in it says nothing about its source.
+Error torn_copy(const std::string& source, const Error& found) {
+  return Error(Errc::source_changed, found.what())
+      .add_context("the unproven copy of " + quoted(source) + " is torn")
+      .with_path(source)
+      .with_sqlite_code(found.sqlite_extended_code())
+      .with_hint(
+          "try again, or leave out --no-copy-retry-strict: then only a copy that is proven "
+          "consistent is made");
+}
+
 // Throws where a step could not vouch for the copy: what broke its check off, or what it found.
-void require_good(const StepReport& step, const std::string& source) {
+void require_good(const StepReport& step, const Report& report) {
+  const std::string& source = report.source;
   const bool damaged = step.verdict == StepVerdict::damaged;
   if (!damaged && step.verdict != StepVerdict::could_not_check) return;
   const std::string what = "the step " + quoted(step.name) +
@@ -96,7 +94,9 @@ void require_good(const StepReport& step, const std::string& source) {
   const std::string finding = step.findings.empty() ? "" : ": " + step.findings.front();
   Error error(damaged ? Errc::damaged : Errc::sqlite_error, what + finding);
   if (step.error) error.with_sqlite_code(step.error->sqlite_extended_code());
-  throw error.with_path(source);
+  error.with_path(source);
+  if (damaged && report.verdict == Verdict::unproven) throw torn_copy(source, error);
+  throw Error(error);
 }
 
 // Runs `work`, whose errors then say which copy failed. `report` has the destination as soon as it
@@ -112,15 +112,30 @@ void run_named(const CopyRequest& request, const Report& report, Work work) {
   }
 }
 
-// A proof cannot be had on a foreign file system; a bare copy that promises nothing may be.
-SourceAllowance allowance_of(const CopyRequest& request, const CopyStrategy& strategy) {
-  return {.foreign = !request.copy.strict && !strategy.traits().takes_locks,
+// A proof cannot be had on a foreign file system; a copy that promises nothing may be.
+SourceAllowance allowance_of(const CopyRequest& request, StrategyChooser& strategy) {
+  return {.foreign = request.copy.allow_unproven && strategy.unproven() != nullptr,
           .opaque = request.copy.opaque};
+}
+
+void take_state(SettledState state, Report& report) {
+  report.page_size_bytes = state.page_size_bytes;
+  report.change_counter = state.change_counter;
+  report.schema_cookie = state.schema_cookie;
+  std::ranges::move(state.warnings, std::back_inserter(report.warnings));
+}
+
+void take_evidence(ProvenCopy copy, Report& report) {
+  report.strategy = std::move(copy.strategy);
+  report.verdict = copy.evidence.verdict;
+  report.wal = copy.evidence.wal;
+  report.assumptions = std::move(copy.evidence.assumptions);
+  report.warnings = std::move(copy.evidence.warnings);
 }
 
 // An encrypted database is delivered as it lies there: its WAL cannot be folded, no header field
 // patched, and only bytes be moved.
-void require_no_content(CopyRequest& request, const CopyStrategy& strategy) {
+void require_no_content(CopyRequest& request, const StrategyChooser& strategy) {
   if (strategy.traits().reads_content) {
     throw Error(Errc::usage, "the strategy " + quoted(request.strategy) +
                                  " reads the content of the source, which --opaque says is "
@@ -136,24 +151,6 @@ void require_no_content(CopyRequest& request, const CopyStrategy& strategy) {
 }
 
 }  // namespace
-
-std::string_view to_string(Verdict verdict) noexcept {
-  switch (verdict) {
-    case Verdict::none:
-      return "none";
-    case Verdict::snapshot:
-      return "snapshot";
-    case Verdict::proven:
-      return "proven";
-    case Verdict::at_rest:
-      return "at-rest";
-    case Verdict::recovered:
-      return "recovered";
-    case Verdict::unproven:
-      return "unproven";
-  }
-  return "unknown";
-}
 
 std::string_view to_string(StepVerdict verdict) noexcept {
   switch (verdict) {
@@ -208,9 +205,7 @@ Pipeline Pipeline::build(CopyRequest request, const Registry& registry) {
 }
 
 void Pipeline::run(RunContext& context, Report& report) {
-  context.options = request_.copy;
-  run_named(request_, report,
-            [&] { run_on_private_descriptors(context, [&] { run_here(context, report); }); });
+  run_named(request_, report, [&] { context.run_isolated([&] { run_here(context, report); }); });
 }
 
 Report Pipeline::run() {
@@ -223,9 +218,7 @@ Report Pipeline::run() {
 }
 
 void Pipeline::plan(RunContext& context, Report& report) {
-  context.options = request_.copy;
-  run_named(request_, report,
-            [&] { run_on_private_descriptors(context, [&] { plan_here(context, report); }); });
+  run_named(request_, report, [&] { context.run_isolated([&] { plan_here(context, report); }); });
 }
 
 void Pipeline::plan_here(RunContext& context, Report& report) {
@@ -244,24 +237,23 @@ void Pipeline::plan_here(RunContext& context, Report& report) {
   context.tick();
 }
 
-void Pipeline::stage(RunContext& context, Report& report,
-                     const std::function<void(StagedImage&)>& look) {
-  context.options = request_.copy;
+Report Pipeline::stage(RunContext& context, const Look& look) {
+  Report report;
   bool is_copied = false;  // what `look` throws is no failure of the copy
-  const auto look_at_copy = [&](StagedImage& image) {
+  const Look look_at_copy = [&](StagedImage& image, const Report& so_far) {
     is_copied = true;
-    look(image);
+    look(image, so_far);
   };
   try {
-    run_on_private_descriptors(context, [&] { stage_here(context, report, look_at_copy); });
+    context.run_isolated([&] { stage_here(context, report, look_at_copy); });
   } catch (Error& error) {
     if (!is_copied) name_the_copy(error, request_.source, request_.target.tempdir);
     throw;
   }
+  return report;
 }
 
-void Pipeline::stage_here(RunContext& context, Report& report,
-                          const std::function<void(StagedImage&)>& look) {
+void Pipeline::stage_here(RunContext& context, Report& report, const Look& look) {
   const Stopwatch total(report.total_time);
   report.source = request_.source;
   report.strategy_asked = request_.strategy;
@@ -270,9 +262,9 @@ void Pipeline::stage_here(RunContext& context, Report& report,
   LiveFiles files(request_.source);
   const SourceFacts facts = probe(files, report);
   StagedTarget target(facts, request_.target.tempdir);
-  fill(target, files, facts, context, report);
+  fill(target, files, context, report);
   report.size_bytes = size_or_zero(target.image().main_path());
-  context.on_host([&] { look(target.image()); });
+  context.on_host([&] { look(target.image(), report); });
 }
 
 SourceFacts Pipeline::probe(LiveFiles& files, Report& report) const {
@@ -283,15 +275,30 @@ SourceFacts Pipeline::probe(LiveFiles& files, Report& report) const {
 }
 
 // Copies, and brings the copy into the form that was asked for.
-void Pipeline::fill(StagedTarget& target, LiveFiles& files, const SourceFacts& facts,
-                    RunContext& context, Report& report) {
-  {
+void Pipeline::fill(StagedTarget& target, LiveFiles& files, RunContext& context, Report& report) {
+  const std::uint64_t moved_before = context.progress().moved_bytes.load();
+  AttemptLog log;
+  const auto take_log = [&] {
+    report.attempts = log.attempts;
+    report.decisions = std::move(log.decisions);
+    report.moved_bytes = context.progress().moved_bytes.load() - moved_before;
+  };
+  try {
     const Stopwatch time(report.copy_time);
-    context.progress().begin(Phase::copy, facts.total_size_bytes());
-    strategy_->copy(files, target, context, report);
+    take_evidence(run_attempts(*strategy_, files, target.image(), request_.copy, context, log),
+                  report);
+  } catch (...) {
+    take_log();
+    throw;
   }
+  take_log();
   const Stopwatch time(report.fold_time);
-  settle_image(target.image(), request_, context, report);
+  try {
+    take_state(settle_image(target.image(), request_, context), report);
+  } catch (const Error& error) {
+    if (report.verdict != Verdict::unproven || error.code() != Errc::damaged) throw;
+    throw torn_copy(request_.source, error);
+  }
 }
 
 void Pipeline::run_here(RunContext& context, Report& report) {
@@ -307,7 +314,7 @@ void Pipeline::run_here(RunContext& context, Report& report) {
   const SourceFacts facts = probe(files, report);
   const SourceIdentity at_first = identity_of(facts);
   StagedTarget target(report.destination, facts, request_.target);
-  fill(target, files, facts, context, report);
+  fill(target, files, context, report);
   report.source_identity = identity_of_copied(at_first, files);
   {
     const Stopwatch time(report.steps_time);
@@ -370,7 +377,7 @@ void Pipeline::run_steps(StagedImage& image, RunContext& context, Report& report
     }
     result.elapsed = elapsed;
     report.steps.push_back(result);
-    require_good(result, report.source);
+    require_good(result, report);
   }
 }
 

@@ -7,16 +7,7 @@
 
 namespace sqlbk {
 
-CopyStrategy::~CopyStrategy() = default;
 PostStep::~PostStep() = default;
-
-std::vector<std::string> CopyStrategy::explain(const SourceFacts& facts) const {
-  const Suitability answer = probe(facts);
-  std::string line(name());
-  line += answer.suitable ? ": as asked for" : ": would refuse this source";
-  if (!answer.reason.empty()) line += ", because " + answer.reason;
-  return {line};
-}
 
 namespace {
 
@@ -49,7 +40,7 @@ void Registry::add(StepEntry entry) {
   steps_.push_back(std::move(entry));
 }
 
-std::unique_ptr<CopyStrategy> Registry::strategy(const std::string& spec) const {
+std::unique_ptr<StrategyChooser> Registry::strategy(const std::string& spec) const {
   const auto entry = std::ranges::find(strategies_, spec, spec_of);
   if (entry == strategies_.end()) {
     throw Error(Errc::usage, "there is no strategy " + quoted(spec))

@@ -45,23 +45,19 @@ std::string_view to_string(LogLevel level) noexcept {
   return "unknown";
 }
 
-Deadline Deadline::never() {
-  Deadline deadline;
-  deadline.is_adaptive_ = false;
-  return deadline;
-}
-
 Deadline Deadline::after(std::chrono::milliseconds duration) {
+  return at(Clock::now() + duration);
+}
+
+Deadline Deadline::at(Clock::time_point end) noexcept {
   Deadline deadline;
-  deadline.is_adaptive_ = false;
-  deadline.end_ = deadline.start_ + duration;
+  deadline.end_ = end;
   return deadline;
 }
 
-void Deadline::first_pass_done() noexcept {
-  if (!is_adaptive_ || end_) return;
-  const auto pass = Clock::now() - start_;
-  end_ = start_ + std::max<Clock::duration>(10 * pass, 60s);
+Deadline Deadline::sooner_of(const Deadline& other) const noexcept {
+  if (!end_) return other;
+  return other.end_ && *other.end_ < *end_ ? other : *this;
 }
 
 bool Deadline::has_passed() const noexcept {
@@ -73,20 +69,50 @@ std::chrono::milliseconds Deadline::left() const noexcept {
   return std::max(0ms, std::chrono::duration_cast<std::chrono::milliseconds>(*end_ - Clock::now()));
 }
 
+struct RunContext::Shared {
+  Progress& progress;
+  const CancelToken& cancel;
+  LogSink log_sink;
+  HostThread* host = nullptr;  // the thread with the host's descriptor table; nullptr: this one
+  std::function<void()> watch;
+  std::chrono::steady_clock::time_point last_watch;
+};
+
+RunContext::RunContext(Progress& progress, const CancelToken& cancel, RunSettings settings)
+    : shared_(std::make_shared<Shared>(progress, cancel, std::move(settings.log_sink))),
+      deadline_(settings.deadline) {}
+
+RunContext::RunContext(std::shared_ptr<Shared> shared, const Deadline& deadline)
+    : shared_(std::move(shared)), deadline_(deadline) {}
+
+RunContext::~RunContext() = default;
+
+RunContext RunContext::until(const Deadline& deadline) const {
+  return {shared_, deadline_.sooner_of(deadline)};
+}
+
+Progress& RunContext::progress() const noexcept {
+  return shared_->progress;
+}
+
+bool RunContext::should_stop() const noexcept {
+  return shared_->cancel.requested() || deadline_.has_passed();
+}
+
 void RunContext::tick() {
-  if (cancel_.requested()) throw Error(Errc::interrupted, "interrupted");
-  if (deadline.has_passed()) {
+  if (shared_->cancel.requested()) throw Error(Errc::interrupted, "interrupted");
+  if (deadline_.has_passed()) {
     throw Error(Errc::deadline_exceeded, "gave up: no consistent copy within the deadline");
   }
-  if (!watch_) return;
+  if (!shared_->watch) return;
   const auto now = std::chrono::steady_clock::now();
-  if (now - last_watch_ < 2ms) return;
-  last_watch_ = now;
-  watch_();
+  if (now - shared_->last_watch < 2ms) return;
+  shared_->last_watch = now;
+  shared_->watch();
 }
 
 void RunContext::advance(std::uint64_t bytes) {
-  progress_.add(bytes);
+  shared_->progress.add(bytes);
   tick();
 }
 
@@ -101,30 +127,47 @@ void RunContext::sleep_for(std::chrono::milliseconds duration) {
 }
 
 RunContext::WatchGuard RunContext::watch(std::function<void()> check) {
-  watch_ = std::move(check);
-  last_watch_ = {};
-  return WatchGuard(*this);
+  shared_->watch = std::move(check);
+  shared_->last_watch = {};
+  return WatchGuard(shared_->watch);
+}
+
+void RunContext::run_isolated(const std::function<void()>& work) {
+  sqlbk::run_isolated([&](HostThread* host) {
+    HostThread* const outer = std::exchange(shared_->host, host);
+    try {
+      work();
+    } catch (...) {
+      shared_->host = outer;
+      throw;
+    }
+    shared_->host = outer;
+  });
+}
+
+bool RunContext::is_isolated() const noexcept {
+  return shared_->host != nullptr;
 }
 
 void RunContext::on_host(const std::function<void()>& work) {
-  if (host == nullptr) {
+  if (shared_->host == nullptr) {
     work();
     return;
   }
   // While the other thread works this one waits, so that what it nests is there already.
-  HostThread* const there = std::exchange(host, nullptr);
+  HostThread* const there = std::exchange(shared_->host, nullptr);
   try {
     there->call(work);
   } catch (...) {
-    host = there;
+    shared_->host = there;
     throw;
   }
-  host = there;
+  shared_->host = there;
 }
 
 void RunContext::log(LogLevel level, const std::string& message) {
   // The sink writes to a descriptor of the host's, whose number may be the staged copy's here.
-  if (log_sink) on_host([&] { log_sink(level, message); });
+  if (shared_->log_sink) on_host([&] { shared_->log_sink(level, message); });
 }
 
 }  // namespace sqlbk

@@ -73,61 +73,67 @@ void fold(StagedImage& image, RunContext& context) {
 }
 
 // Bytes only: the committed prefix of the WAL stays beside main.
-void settle_opaque(StagedImage& image, Report& report) {
+SettledState settle_opaque(StagedImage& image, const std::string& source) {
+  SettledState state;
   if (image.wal_prefix && image.wal_prefix->vouched_by_index) {
     throw Error(Errc::frames_without_checksum,
-                "unable to copy " + quoted(report.source) +
+                "unable to copy " + quoted(source) +
                     " as it is: its WAL has frames without checksums, which a copy would lose")
-        .with_path(report.source);
+        .with_path(source);
   }
   if (image.wal_prefix && image.wal_prefix->frames != 0) {
-    report.page_size_bytes = image.wal_prefix->header.page_size_bytes;
+    state.page_size_bytes = image.wal_prefix->header.page_size_bytes;
     trim_wal(image);
   } else if (image.has_wal()) {
     image.discard_wal();
   }
   image.close_files();
+  return state;
+}
+
+std::uint64_t bytes_to_apply(const StagedImage& image) {
+  if (!image.wal_prefix) return 0;
+  return image.wal_prefix->frames *
+         format::wal_frame_size_bytes(image.wal_prefix->header.page_size_bytes);
+}
+
+SettledState read_state(StagedImage& image) {
+  std::array<std::byte, format::kDbHeaderSizeBytes> bytes{};
+  const std::size_t got = read_up_to(image.main_fd(), bytes, 0, image.main_path());
+  const auto header = format::parse_db_header(format::Bytes(bytes).first(got));
+  if (!header) return {};
+  return {.page_size_bytes = header->page_size_bytes,
+          .change_counter = header->change_counter,
+          .schema_cookie = header->schema_cookie,
+          .warnings = {}};
 }
 
 }  // namespace
 
-void settle_image(StagedImage& image, const CopyRequest& request, RunContext& context,
-                  Report& report) {
+SettledState settle_image(StagedImage& image, const CopyRequest& request, RunContext& context) {
   if (image.has_journal()) roll_back_journal(image, context);
-  // One without a commit is no part of the state: main alone is, and is cut to its size.
-  if (request.copy.opaque) {
-    settle_opaque(image, report);
-    return;
-  }
-  const bool keep_wal = request.copy.form == ImageForm::main_and_wal && image.wal_prefix &&
-                        image.wal_prefix->frames != 0;
-  if (keep_wal && image.wal_prefix->vouched_by_index) {
-    report.warnings.emplace_back(
-        "the WAL has committed frames without checksums, so it was folded into the copy");
-  }
-  if (keep_wal && !image.wal_prefix->vouched_by_index) {
+  if (request.copy.opaque) return settle_opaque(image, request.source);
+  // A WAL without a commit is no part of the state: main alone is, and is cut to its size.
+  const bool wants_wal = request.copy.form == ImageForm::main_and_wal && image.wal_prefix &&
+                         image.wal_prefix->frames != 0;
+  const bool keeps_wal = wants_wal && !image.wal_prefix->vouched_by_index;
+  if (keeps_wal) {
     trim_wal(image);
   } else if (!image.folded) {
-    context.progress().begin(
-        Phase::fold, image.wal_prefix
-                         ? image.wal_prefix->frames * format::wal_frame_size_bytes(
-                                                          image.wal_prefix->header.page_size_bytes)
-                         : 0);
+    context.progress().begin(Phase::fold, bytes_to_apply(image));
     fold(image, context);
   }
   // Beside a WAL the header must keep saying WAL.
   if (!image.has_wal() && request.journal_mode != JournalMode::keep) {
     set_header_mode(image.main_fd(), image.main_path(), request.journal_mode == JournalMode::wal);
   }
-  std::array<std::byte, format::kDbHeaderSizeBytes> bytes{};
-  const std::size_t got = read_up_to(image.main_fd(), bytes, 0, image.main_path());
-  const auto header = format::parse_db_header(format::Bytes(bytes).first(got));
-  if (header) {
-    report.page_size_bytes = header->page_size_bytes;
-    report.change_counter = header->change_counter;
-    report.schema_cookie = header->schema_cookie;
+  SettledState state = read_state(image);
+  if (wants_wal && !keeps_wal) {
+    state.warnings.emplace_back(
+        "the WAL has committed frames without checksums, so it was applied to the copy");
   }
   image.close_files();
+  return state;
 }
 
 }  // namespace sqlbk

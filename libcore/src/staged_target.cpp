@@ -318,17 +318,6 @@ StagedTarget::StagedTarget(const SourceFacts& source, const std::string& directo
 
 StagedTarget::~StagedTarget() = default;
 
-void StagedTarget::require_space(std::uint64_t size_bytes) const {
-  const std::uint64_t free = free_space_bytes(staging_->fd(), staging_->path());
-  if (free >= size_bytes) return;
-  const std::string directory = staging_parent(destination_, options_);
-  throw Error(Errc::no_space, "not enough space in " + quoted(directory) + ": the copy needs " +
-                                  std::to_string(size_bytes) + " bytes, " + std::to_string(free) +
-                                  " are free")
-      .with_path(directory)
-      .with_errno(ENOSPC);
-}
-
 void StagedTarget::apply_attributes(const LiveFiles& source, const std::string& path) {
   const UniqueFd fd = open_at(AT_FDCWD, path, O_RDONLY, 0, path);
   bool has_sources_list = false;

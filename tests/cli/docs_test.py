@@ -74,7 +74,8 @@ class Documentation(CliTest):
         rows = []
         text = r'"(?:[^"\\]|\\.)*"'
         for name, code, meaning in re.findall(
-                rf'ErrcInfo\{{\s*Errc::\w+,\s*"(\w+)",\s*(\d+),\s*((?:{text}\s*)+),', source):
+                rf'ErrcInfo\{{\s*Errc::\w+,\s*"(\w+)",\s*(\d+),\s*Retry::\w+,\s*((?:{text}\s*)+),',
+                source):
             rows.append([f"`{name}`", code,
                          "".join(part[1:-1] for part in re.findall(text, meaning))])
         self.assertEqual(source.count("ErrcInfo{"), len(rows))
@@ -105,7 +106,7 @@ class Documentation(CliTest):
         self.assertEqual([list(step) for step in documented], steps)
 
     def test_verdicts(self):
-        source = read("libcore", "src", "pipeline.cpp").split("to_string(Verdict", 1)[1]
+        source = read("libcore", "src", "evidence.cpp").split("to_string(Verdict", 1)[1]
         names = re.findall(r'return "([\w-]+)";', source.split('return "unknown"', 1)[0])
         documented = [row[0].strip("`") for row in table(read("docs", "cli.md"),
                                                         "| verdict | meaning |")]

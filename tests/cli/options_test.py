@@ -309,6 +309,44 @@ class Options(CliTest):
             file.write(b"no database")
         self.refused(6, "not_a_database", "app.db", "--force", "app.db", "x.db")
 
+    # -- what is assumed ---------------------------------------------------------------------------
+
+    def exclusive_owner(self):
+        """Idle beside its own, inactive journal: it is not seen to journal there."""
+        self.make_database()
+        owner = self.owner()
+        owner.run("PRAGMA journal_mode=PERSIST", "PRAGMA locking_mode=EXCLUSIVE",
+                  "INSERT INTO t VALUES(1000, x'01')")
+        return owner
+
+    def test_strict(self):
+        self.exclusive_owner()
+        report = self.copy_json("app.db", "x.db")
+        self.assertEqual(report["verdict"], "assumed")
+        self.assertEqual(len(report["assumptions"]), 1)
+        sentence = report["assumptions"][0]
+        self.assertRegex(sentence, r"^process \d+, which holds an EXCLUSIVE lock, journals to "
+                                   r"'.*app\.db-journal'")
+        self.assertNotIn("locking mode", sentence)
+        result = self.refused(4, "assumption_refused", sentence, "--strict", "app.db", "y.db")
+        self.assertIn("--assume journals-here", result.json["error"]["hint"])
+        self.refused(2, "usage", "contradict", "--strict", "--no-copy-retry-strict", "app.db",
+                     "y.db")
+
+    def test_strict_has_nothing_to_say_where_all_is_seen(self):
+        self.live_wal_source()
+        self.assertEqual(self.copy_json("--strict", "app.db", "x.db")["verdict"], "snapshot")
+
+    def test_assume(self):
+        self.exclusive_owner()
+        report = self.copy_json("--strict", "--assume", "journals-here", "app.db", "x.db")
+        self.assertEqual(report["verdict"], "assumed")
+        self.check_copy("x.db", rows(100) + [(1000, b"\x01")])
+        self.refused(4, "assumption_refused", "journals to", "--strict", "--assume", "these-files",
+                     "app.db", "y.db")
+        result = self.refused(2, "usage", "luck", "--assume", "luck", "app.db", "y.db")
+        self.assertIn("these-files, journals-here, one-kernel", result.json["error"]["hint"])
+
     # -- how long ----------------------------------------------------------------------------------
 
     def frames_without_checksum(self):
@@ -326,6 +364,13 @@ class Options(CliTest):
         for bad in ("0", "-1", "many", "", "1000001", "1.5"):
             with self.subTest(bad):
                 self.refused(2, "usage", "--copy-retry", f"--copy-retry={bad}", "app.db", "y.db")
+
+    def test_timeout_leaves_time_for_an_unproven_copy(self):
+        self.make_database()
+        owner = self.owner()
+        owner.run("PRAGMA journal_mode=MEMORY", "BEGIN EXCLUSIVE", "DELETE FROM t WHERE id < 50")
+        report = self.copy_json("--timeout", "2s", "--no-copy-retry-strict", "app.db", "x.db")
+        self.assertEqual(report["verdict"], "unproven")
 
     def test_copy_retry_until_the_owner_is_quiet(self):
         self.make_database()

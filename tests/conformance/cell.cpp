@@ -141,6 +141,7 @@ bool may_deliver(const StrategyTraits& traits, Verdict verdict) {
       return !traits.is_mover;
     case Verdict::at_rest:
     case Verdict::recovered:
+    case Verdict::assumed:
       return true;
   }
   return false;

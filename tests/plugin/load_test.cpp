@@ -207,7 +207,7 @@ TEST(RegisterPlugin, LeavesTheRegistryAloneWhereANameIsTaken) {
 
 TEST(RegisterPlugin, PartsOutliveWhatLoadedThem) {
   const Odd odd("");
-  std::unique_ptr<CopyStrategy> strategy;
+  std::unique_ptr<StrategyChooser> strategy;
   {
     const Registry registry = test::registry_with(odd_file());
     strategy = registry.strategy("odd");

@@ -74,12 +74,11 @@ inline Outcome run(const Registry& registry, CopyRequest request, const OnLog& o
   RunState state;
   try {
     Pipeline pipeline = Pipeline::build(std::move(request), registry);
-    RunContext context(state.progress, state.cancel);
+    LogSink sink;
     if (on_log) {
-      context.log_sink = [&](LogLevel level, const std::string& message) {
-        on_log(state, level, message);
-      };
+      sink = [&](LogLevel level, const std::string& message) { on_log(state, level, message); };
     }
+    RunContext context(state.progress, state.cancel, {.log_sink = sink});
     pipeline.run(context, outcome.report);
   } catch (const Error& error) {
     outcome.error = error;

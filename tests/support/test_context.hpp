@@ -10,7 +10,8 @@ namespace sqlbk::test {
 struct TestContext {
   Progress progress;
   CancelToken cancel;
-  RunContext context{progress, cancel};
+  explicit TestContext(const RunSettings& settings = {}) : context(progress, cancel, settings) {}
+  RunContext context;
 };
 
 }  // namespace sqlbk::test

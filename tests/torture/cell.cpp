@@ -44,10 +44,10 @@ Report copy_once(const Cell& cell, const Registry& registry, const std::string& 
   Pipeline pipeline = Pipeline::build(std::move(request), registry);
   Progress progress;
   const CancelToken cancel;
-  RunContext context(progress, cancel);
-  if (cell.timeout_ms != 0) {
-    context.deadline = Deadline::after(std::chrono::milliseconds(cell.timeout_ms));
-  }
+  const Deadline deadline = cell.timeout_ms == 0
+                                ? Deadline::never()
+                                : Deadline::after(std::chrono::milliseconds(cell.timeout_ms));
+  RunContext context(progress, cancel, {.deadline = deadline});
   Report report;
   pipeline.run(context, report);
   return report;

@@ -148,12 +148,11 @@ Oracle ask_sqlite(const std::string& path) {
 VerifyReport ask_verify(const std::string& path, unsigned jobs) {
   Progress progress;
   const CancelToken cancel;
-  RunContext context(progress, cancel);
-  context.deadline = Deadline::after(kPatience);
+  RunContext context(progress, cancel, {.deadline = Deadline::after(kPatience)});
   checkpoint::VerifyOptions options;
   options.jobs = jobs;
-  const auto no_stage = [](const std::string& database, const std::string&, RunContext&, Report&,
-                           const std::function<void(StagedImage&)>&) {
+  const auto no_stage = [](const std::string& database, const std::string&, RunContext&,
+                           const std::function<void(StagedImage&, const Report&)>&) {
     throw Error(Errc::sqlite_error, "nobody uses " + database);
   };
   return checkpoint::verify_database(path, options, no_stage, context);

@@ -65,9 +65,7 @@ void keep_bad_copy(const Cell& cell, const std::string& copy, const Report& repo
   fs::copy_file(copy, base + ".db", fs::copy_options::overwrite_existing, ignored);
   std::cerr << "kept " << base << ".db: " << result.explain() << "\n  strategy " << report.strategy
             << ", verdict " << to_string(report.verdict) << '\n';
-  for (const auto& [name, value] : report.facts) {
-    std::cerr << "  " << name << " = " << value << '\n';
-  }
+  if (report.wal) std::cerr << "  WAL frames: " << report.wal->frames << '\n';
 }
 
 Outcome run_cell(const Cell& cell, const Registry& registry) {

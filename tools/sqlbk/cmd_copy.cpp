@@ -28,7 +28,7 @@ namespace po = boost::program_options;
 // Everything that the command line says, in its own terms.
 struct CopyCommand {
   CopyRequest request;
-  std::optional<Deadline> deadline;  // none: adaptive
+  Deadline deadline = Deadline::never();
   LogLevel log_level = LogLevel::warning;
   ProgressMode progress = ProgressMode::automatic;
   bool dry_run = false;
@@ -61,9 +61,13 @@ po::options_description copy_options() {
      "after the last attempt publish the copy all the same, verdict 'unproven'")
     ("journal-mode", po::value<std::string>()->value_name("delete|wal|keep"),
      "journal mode of the copy (default: delete, which opens anywhere)")
+    ("strict", "refuse a copy that rests on an assumption about what cannot be seen from here")
+    ("assume", po::value<std::vector<std::string>>()->composing()->value_name("KIND"),
+     "vouch for an assumption, so that strict accepts it: these-files, journals-here or "
+     "one-kernel; repeatable")
     ("timeout", po::value<std::string>()->value_name("DURATION"),
-     "deadline of the whole run, as 90s or 5m, or 'none' (default: 10 times the first pass, at "
-     "least 60s)")
+     "deadline of the whole run, as 90s or 5m, or 'none' (default: none, but no attempt begins "
+     "after 10 times the longest one and 60s)")
     ("lock-budget", po::value<std::string>()->value_name("DURATION"),
      "longest that an owner who is waiting may be kept waiting by a lock of ours (default: 1s)")
     ("keep-wal", "deliver main and -wal unmerged")
@@ -173,6 +177,31 @@ void apply_form(const po::variables_map& given, CopyRequest& request) {
   }
 }
 
+std::string known_assumptions() {
+  std::string names;
+  for (const AssumptionKind kind :
+       {AssumptionKind::these_files, AssumptionKind::journals_here, AssumptionKind::one_kernel}) {
+    names += (names.empty() ? "" : ", ") + std::string(to_string(kind));
+  }
+  return names;
+}
+
+void apply_assumptions(const po::variables_map& given, CopyRequest& request) {
+  request.copy.allow_assumptions = given.count("strict") == 0;
+  if (!request.copy.allow_assumptions && request.copy.allow_unproven) {
+    throw Error(Errc::usage, "--strict and --no-copy-retry-strict contradict each other");
+  }
+  if (given.count("assume") == 0) return;
+  for (const std::string& name : given["assume"].as<std::vector<std::string>>()) {
+    const std::optional<AssumptionKind> kind = assumption_kind(name);
+    if (!kind) {
+      throw Error(Errc::usage, "the value " + sqlbk::quoted(name) + " of --assume is not known")
+          .with_hint("one of: " + known_assumptions());
+    }
+    request.copy.assume.push_back(*kind);
+  }
+}
+
 CopyCommand interpret(const po::variables_map& given) {
   CopyCommand command;
   CopyRequest& request = command.request;
@@ -212,15 +241,16 @@ CopyCommand interpret(const po::variables_map& given) {
   if (given.count("copy-retry") != 0) {
     request.copy.copy_retry = parse_retry(given["copy-retry"].as<std::string>());
   }
-  request.copy.strict = toggle(given, "copy-retry-strict", "no-copy-retry-strict").value_or(true);
+  request.copy.allow_unproven =
+      !toggle(given, "copy-retry-strict", "no-copy-retry-strict").value_or(true);
+  apply_assumptions(given, request);
   if (given.count("lock-budget") != 0) {
     request.copy.lock_budget =
         parse_duration(given["lock-budget"].as<std::string>(), "lock-budget");
   }
   if (given.count("timeout") != 0) {
     const auto& text = given["timeout"].as<std::string>();
-    command.deadline =
-        text == "none" ? Deadline::never() : Deadline::after(parse_duration(text, "timeout"));
+    if (text != "none") command.deadline = Deadline::after(parse_duration(text, "timeout"));
   }
   if (given.count("progress") != 0) {
     command.progress = parse_progress_mode(given["progress"].as<std::string>());
@@ -257,8 +287,8 @@ void print_result(const CopyCommand& command, const Report& report) {
   }
   for (const std::string& warning : report.warnings) std::cerr << "warning: " << warning << '\n';
   if (command.quiet || command.dry_run) return;
-  for (const std::string& assumption : report.assumptions) {
-    std::cerr << "assumed: " << assumption << '\n';
+  for (const Assumption& assumption : report.assumptions) {
+    std::cerr << "assumed: " << assumption.sentence << '\n';
   }
   std::cerr << to_string(report.verdict) << " by " << report.strategy << ": "
             << format_bytes(report.size_bytes + report.wal_size_bytes) << " in "
@@ -287,9 +317,8 @@ void run_command(const CopyCommand& command, const Registry& registry, Report& r
     check_manifest_path(command.manifest, command.request);
   }
   Progress progress;
-  RunContext context(progress, cancel);
-  context.log_sink = make_log_sink(command.log_level);
-  if (command.deadline) context.deadline = *command.deadline;
+  RunContext context(progress, cancel,
+                     {.deadline = command.deadline, .log_sink = make_log_sink(command.log_level)});
   {
     const ProgressBar bar(progress, command.progress);
     if (command.dry_run) {

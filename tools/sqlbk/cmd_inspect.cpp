@@ -76,7 +76,7 @@ void print_object(nlohmann::json object, const InspectCommand& command, int exit
 }
 
 // Its errors say in a field of their own which database it was.
-Inspection inspect_named(const std::string& database, const CopyStrategy& automatic) {
+Inspection inspect_named(const std::string& database, const StrategyChooser& automatic) {
   try {
     return inspect(database, automatic);
   } catch (Error& error) {
@@ -95,7 +95,7 @@ int run_inspect(const std::vector<std::string>& arguments, const Registry& regis
   }
   try {
     require_one_database(command);
-    const std::unique_ptr<CopyStrategy> automatic = registry.strategy("auto");
+    const std::unique_ptr<StrategyChooser> automatic = registry.strategy("auto");
     const Inspection inspection = inspect_named(command.operands[0], *automatic);
     if (command.json) {
       print_object(to_json(inspection), command, 0, nullptr);

@@ -39,7 +39,7 @@ nlohmann::json as_json(const Plugin& plugin) {
 nlohmann::json list_as_json(const Registry& registry, const std::vector<Plugin>& plugins) {
   nlohmann::json strategies = nlohmann::json::array();
   for (const StrategyEntry& entry : registry.strategies()) {
-    const std::unique_ptr<CopyStrategy> strategy = entry.make();
+    const std::unique_ptr<StrategyChooser> strategy = entry.make();
     const StrategyTraits traits = strategy->traits();
     strategies.push_back({{"name", entry.spec},
                           {"summary", strategy->summary()},
@@ -102,7 +102,7 @@ void print_strategies(const Registry& registry) {
   std::cout << "strategies (sqlbk copy --strategy NAME):\n";
   for (const StrategyEntry& entry : registry.strategies()) {
     if (base_of(entry.spec, registry) != entry.spec) continue;
-    const std::unique_ptr<CopyStrategy> strategy = entry.make();
+    const std::unique_ptr<StrategyChooser> strategy = entry.make();
     print_padded(entry.spec, kWidth, strategy->summary());
     print_padded("", kWidth, notes_on(strategy->traits()));
     std::string variants;

@@ -175,21 +175,16 @@ std::string tempdir_for(const std::string& database, const std::string& asked) {
       .with_hint("name one with --tempdir");
 }
 
-// The copy that is checked where a database is in use: by `auto`, with a deadline of its own.
-checkpoint::StageCopy make_stage(const Registry& registry, const VerifyCommand& command,
-                                 const CancelToken& cancel) {
-  return [&registry, &command, &cancel](const std::string& database, const std::string& /*tempdir*/,
-                                        RunContext& context, Report& report,
-                                        const std::function<void(StagedImage&)>& look) {
+// The copy that is checked where a database is in use: by `auto`.
+checkpoint::StageCopy make_stage(const Registry& registry, const VerifyCommand& command) {
+  return [&registry, &command](const std::string& database, const std::string& /*tempdir*/,
+                               RunContext& context, const Pipeline::Look& look) {
     CopyRequest request;
     request.source = database;
     request.target.tempdir = tempdir_for(database, command.options.tempdir);
     request.destination = request.target.tempdir;
     request.journal_mode = JournalMode::keep;
-    RunContext copying(context.progress(), cancel);
-    copying.log_sink = context.log_sink;
-    if (command.deadline) copying.deadline = *command.deadline;
-    Pipeline::build(std::move(request), registry).stage(copying, report, look);
+    static_cast<void>(Pipeline::build(std::move(request), registry).stage(context, look));
   };
 }
 
@@ -309,9 +304,9 @@ void print_report(const VerifyReport& report, bool quiet) {
 VerifyReport verify_one(const std::string& database, const VerifyCommand& command,
                         const checkpoint::StageCopy& stage, const CancelToken& cancel) {
   Progress progress;
-  RunContext context(progress, cancel);
-  context.log_sink = make_log_sink(command.log_level);
-  context.deadline = command.deadline.value_or(Deadline::never());
+  RunContext context(progress, cancel,
+                     {.deadline = command.deadline.value_or(Deadline::never()),
+                      .log_sink = make_log_sink(command.log_level)});
   const ProgressBar bar(progress, command.progress);
   try {
     return verify_database(database, command.options, stage, context);
@@ -328,7 +323,7 @@ int run_command(const VerifyCommand& command, const Registry& registry,
                 std::vector<VerifyReport>& reports) {
   static CancelToken cancel;
   cancel_on_signals(cancel);
-  const checkpoint::StageCopy stage = make_stage(registry, command, cancel);
+  const checkpoint::StageCopy stage = make_stage(registry, command);
   for (const std::string& database : command.databases) {
     reports.push_back(verify_one(database, command, stage, cancel));
     if (!command.json) print_report(reports.back(), command.quiet);

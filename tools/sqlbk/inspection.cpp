@@ -33,7 +33,7 @@ void choose_header(Inspection& found) {
   if (found.header_is_in_wal) found.header = found.wal->db_header;
 }
 
-CopyPlan plan_of(LiveFiles& files, const SourceFacts& facts, const CopyStrategy& automatic) {
+CopyPlan plan_of(LiveFiles& files, const SourceFacts& facts, const StrategyChooser& automatic) {
   CopyPlan plan;
   try {
     require_copyable(facts);
@@ -114,7 +114,7 @@ void warn_of_files(Inspection& found) {
 
 }  // namespace
 
-Inspection inspect(const std::string& path, const CopyStrategy& automatic) {
+Inspection inspect(const std::string& path, const StrategyChooser& automatic) {
   Inspection found;
   LiveFiles files(path);
   found.facts = probe_source(files);

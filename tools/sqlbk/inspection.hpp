@@ -42,7 +42,7 @@ struct Inspection {
 
 // Throws not_a_database or unsupported_database where there is no header that could be read, and
 // whatever opening and reading the files throws.
-Inspection inspect(const std::string& path, const CopyStrategy& automatic);
+Inspection inspect(const std::string& path, const StrategyChooser& automatic);
 
 // "wal"; or "truncate" or "persist", where a journal lies there as one of these leaves it; or
 // "rollback": delete, memory or off, or nothing tells which.

@@ -18,20 +18,39 @@ nlohmann::json to_json(const StepReport& step) {
           {"elapsed_ms", milliseconds(step.elapsed)}};
 }
 
+namespace {
+
+nlohmann::json proof_json(const Report& report) {
+  nlohmann::json proof = nlohmann::json::object();
+  if (!report.wal) return proof;
+  const WalPosition& wal = *report.wal;
+  if (wal.salt) proof["wal_salts"] = format::to_string(*wal.salt);
+  proof["wal_frames"] = std::to_string(wal.frames);
+  if (wal.valid_frames) proof["wal_valid_frames"] = std::to_string(*wal.valid_frames);
+  if (wal.index_frames) proof["wal_index_mx_frame"] = std::to_string(*wal.index_frames);
+  if (wal.resets) proof["wal_resets"] = std::to_string(*wal.resets);
+  if (wal.was_reset) proof["wal_reset_during_copy"] = *wal.was_reset ? "true" : "false";
+  return proof;
+}
+
+}  // namespace
+
 nlohmann::json to_json(const Report& report) {
   nlohmann::json steps = nlohmann::json::array();
   for (const StepReport& step : report.steps) steps.push_back(to_json(step));
-  nlohmann::json proof = nlohmann::json::object();
-  for (const auto& [name, value] : report.facts) proof[name] = value;
+  nlohmann::json assumptions = nlohmann::json::array();
+  for (const Assumption& assumption : report.assumptions) {
+    assumptions.push_back(assumption.sentence);
+  }
   return {{"source", report.source},
           {"destination", report.destination},
           {"strategy_asked", report.strategy_asked},
           {"strategy", report.strategy},
           {"verdict", to_string(report.verdict)},
-          {"assumptions", report.assumptions},
+          {"assumptions", assumptions},
           {"warnings", report.warnings},
           {"decisions", report.decisions},
-          {"proof", proof},
+          {"proof", proof_json(report)},
           {"attempts", report.attempts},
           {"page_size_bytes", report.page_size_bytes},
           {"size_bytes", report.size_bytes},

@@ -53,7 +53,7 @@ void print_version(std::ostream& out) {
   out << "sqlbk " SQLBK_VERSION "\nSQLite " << sqlite::library_version() << "\nmovers";
   const Registry registry = builtin_registry();
   for (const StrategyEntry& entry : registry.strategies()) {
-    const std::unique_ptr<CopyStrategy> strategy = entry.make();
+    const std::unique_ptr<StrategyChooser> strategy = entry.make();
     if (strategy->traits().is_mover) out << ' ' << entry.spec;
   }
   out << '\n';

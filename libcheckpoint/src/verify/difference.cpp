@@ -18,27 +18,19 @@ format::ParsedDbHeader header_of(const CheckedState& state) {
 }
 
 // Where in its WAL a source stands.
-struct WalPosition {
+struct SourceWal {
   std::string salts;                    // "": it has none
   std::optional<std::uint64_t> frames;  // up to the last commit; nullopt: not known
 };
 
 // Of the WAL that was read in place, or by what the copy that was read says of it.
-WalPosition position_of(const StateReader& source) {
+SourceWal position_of(const StateReader& source) {
   if (const std::optional<WalPrefix>& wal = source.wal_prefix()) {
     return {format::to_string(wal->header.salt), wal->frames};
   }
-  WalPosition position;
-  bool is_of_one_generation = true;
-  std::uint64_t in_index = 0;
-  for (const auto& [name, value] : source.copied().facts) {
-    if (name == "wal_salts") position.salts = value;
-    if (name == "wal_frames") position.frames = std::stoull(value);
-    if (name == "wal_index_mx_frame") in_index = std::stoull(value);
-    if (name == "wal_resets") is_of_one_generation = false;
-  }
-  if (!is_of_one_generation || in_index > position.frames.value_or(0)) position.frames.reset();
-  return position;
+  const std::optional<WalPosition>& copied = source.copied().wal;
+  if (!copied || !copied->salt) return {};
+  return {format::to_string(*copied->salt), copied->last_frame()};
 }
 
 class Explanation {
@@ -182,7 +174,7 @@ class Explanation {
   RunContext& context_;
   StepReport& found_;
   std::vector<std::string>& notes_;
-  const WalPosition now_;
+  const SourceWal now_;
   const SourcePosition* then_ = nullptr;
 };
 

@@ -102,7 +102,8 @@ bool StateReader::is_unchanged() {
 }
 
 void StateReader::read_a_copy(const std::function<void(const CheckedState&)>& look) {
-  stage_(files_.given_path(), tempdir_, context_, copied_, [&](StagedImage& image) {
+  stage_(files_.given_path(), tempdir_, context_, [&](StagedImage& image, const Report& report) {
+    copied_ = report;
     const UniqueFd fd = open_at(AT_FDCWD, image.main_path(), O_RDONLY, 0, image.main_path());
     look(CheckedState(fd.get(), files_.main_path()));
   });

@@ -201,8 +201,8 @@ class Verification {
   }
 
   void add_notes_of_the_copy() {
-    for (const std::string& assumption : reader_.copied().assumptions) {
-      report_.notes.push_back("assumed: " + assumption);
+    for (const Assumption& assumption : reader_.copied().assumptions) {
+      report_.notes.push_back("assumed: " + assumption.sentence);
     }
     for (const std::string& warning : reader_.copied().warnings) report_.notes.push_back(warning);
   }

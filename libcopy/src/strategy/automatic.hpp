@@ -7,6 +7,6 @@
 
 namespace sqlbk::copy {
 
-std::unique_ptr<CopyStrategy> make_automatic_strategy();
+std::unique_ptr<StrategyChooser> make_automatic_strategy();
 
 }  // namespace sqlbk::copy

@@ -2,15 +2,16 @@
 
 #include <atomic>
 #include <exception>
+#include <memory>
 #include <thread>
 #include <utility>
 
-#include "or_unproven.hpp"
 #include "source_changed.hpp"
 #include "source_mover.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/fold.hpp"
 #include "sqlbk/core/io.hpp"
+#include "unproven.hpp"
 #include "unseen_wal.hpp"
 #include "wal_follower.hpp"
 #include "wal_part.hpp"
@@ -22,9 +23,6 @@ using namespace std::chrono_literals;
 
 // Often enough that a saturating writer does not get through a generation between two looks.
 constexpr std::chrono::microseconds kLookEvery = 300us;
-
-// Frames without checksums of an owner who is gone stay as they are.
-constexpr unsigned kLooksAtDeadFrames = 3;
 
 // Looks at the WAL from a thread of its own until it is told to stop.
 class FollowerThread {
@@ -103,37 +101,45 @@ class FollowStrategy final : public CopyStrategy {
     return {};
   }
 
-  void copy(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) override {
-    const unsigned attempts = std::max(1U, context.options.copy_retry);
-    unsigned dead_frames = 0;
-    for (unsigned attempt = 1;; ++attempt) {
-      report.attempts += 1;
-      try {
-        copy_once(files, target, context, report);
-        return;
-      } catch (const Error& error) {
-        if (error.code() != Errc::source_changed && error.code() != Errc::source_busy &&
-            error.code() != Errc::frames_without_checksum) {
-          throw;
-        }
-        context.deadline.first_pass_done();
-        const bool lost = error.code() == Errc::frames_without_checksum;
-        dead_frames = lost && !lock_state(files).any() ? dead_frames + 1 : 0;
-        if (dead_frames >= kLooksAtDeadFrames) throw;
-        if (attempt >= attempts || context.deadline.has_passed()) throw;
-        context.log(LogLevel::info, error.what());
-        target.image().discard();
-        report.facts.clear();
-        context.sleep_for(1ms);
-      }
+  AttemptPolicy policy(const CopyOptions& options) const override {
+    return {.attempts = options.copy_retry};
+  }
+  CopyStrategy* unproven() override { return unproven_.get(); }
+
+  Evidence attempt(LiveFiles& files, StagedImage& image, const CopyOptions& options,
+                   RunContext& context) override {
+    files.begin_attempt();
+    const SourceFacts facts = probe_source(files);
+    require_copyable(facts, {.opaque = options.opaque});
+    require_followable(files, facts);
+    refuse_unseen_wal(files, facts.header);
+    // Descriptors of its own: LiveFiles serves one thread.
+    LiveFiles wal_files(files.main_path());
+    if (!wal_files.stat(SourceFile::main).same_file(files.stat(SourceFile::main))) {
+      throw_changed(files, "it was replaced");
     }
+    WalFollower follower(wal_files, image.directory() + "/overlay");
+    const WalFollower::Tick tick = [&context] { context.tick(); };
+    follower.start(tick);
+    SourceMover mover(files, image, movers_);
+    move_main_while_following(mover, follower, context);
+    follower.finish(tick);  // what was backfilled while main was copied was committed before
+    refuse_unseen_wal(files, facts.header);
+    if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
+    if (read_journal_state(files) == format::JournalState::active ||
+        !files.is_current(SourceFile::journal)) {
+      throw_changed(files, "its journal");
+    }
+    lay_over(image, follower, context);
+    return {.verdict = Verdict::proven,
+            .mover = mover.mover_used(),
+            .wal = WalPosition{.salt = follower.header().salt,
+                               .frames = follower.frames(),
+                               .resets = follower.resets()}};
   }
 
  private:
-  void copy_once(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) {
-    files.begin_attempt();
-    const SourceFacts facts = probe_source(files);
-    require_copyable(facts, {.opaque = context.options.opaque});
+  void require_followable(const LiveFiles& files, const SourceFacts& facts) const {
     const Suitability answer = probe(facts);
     if (!answer.suitable) {
       throw Error(Errc::unsuitable,
@@ -143,35 +149,15 @@ class FollowStrategy final : public CopyStrategy {
     if (facts.journal_state == format::JournalState::active) {
       throw_changed(files, "it has an active journal beside its WAL");
     }
-    refuse_unseen_wal(files, facts.header);
-    // Descriptors of its own: LiveFiles serves one thread.
-    LiveFiles wal_files(files.main_path());
-    if (!wal_files.stat(SourceFile::main).same_file(files.stat(SourceFile::main))) {
-      throw_changed(files, "it was replaced");
-    }
-    WalFollower follower(wal_files, target.image().directory() + "/overlay");
-    const WalFollower::Tick tick = [&context] { context.tick(); };
-    follower.start(tick);
-    SourceMover mover(files, target, movers_, context, report);
-    {
-      FollowerThread thread(follower);
-      const auto watch = context.watch([&thread] { thread.check(); });
-      static_cast<void>(mover.move_main());  // may be shortened under us; the WAL says its size
-      thread.stop(context);
-    }
-    follower.finish(tick);  // what was backfilled while main was copied was committed before
-    refuse_unseen_wal(files, facts.header);
-    if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
-    if (read_journal_state(files) == format::JournalState::active ||
-        !files.is_current(SourceFile::journal)) {
-      throw_changed(files, "its journal");
-    }
-    lay_over(target.image(), follower, context);
-    report.facts.emplace_back("wal_salts", to_string(follower.header().salt));
-    report.facts.emplace_back("wal_frames", std::to_string(follower.frames()));
-    report.facts.emplace_back("wal_resets", std::to_string(follower.resets()));
-    report.strategy = mover.mover_used().empty() ? name_ : "follow+" + mover.mover_used();
-    report.verdict = Verdict::proven;
+  }
+
+  // Main may be shortened meanwhile; the WAL says its size.
+  static void move_main_while_following(SourceMover& mover, WalFollower& follower,
+                                        RunContext& context) {
+    FollowerThread thread(follower);
+    const auto watch = context.watch([&thread] { thread.check(); });
+    static_cast<void>(mover.move_main(context));
+    thread.stop(context);
   }
 
   static void lay_over(StagedImage& image, const WalFollower& follower, RunContext& context) {
@@ -197,12 +183,13 @@ class FollowStrategy final : public CopyStrategy {
 
   std::string name_;
   MoverLadder movers_;
+  std::unique_ptr<CopyStrategy> unproven_ = make_unproven_strategy(movers_);
 };
 
 }  // namespace
 
 std::unique_ptr<CopyStrategy> make_follow_strategy(std::string name, MoverLadder movers) {
-  return make_or_unproven(std::make_unique<FollowStrategy>(std::move(name), std::move(movers)));
+  return std::make_unique<FollowStrategy>(std::move(name), std::move(movers));
 }
 
 }  // namespace sqlbk::copy

@@ -3,13 +3,13 @@
 #include <optional>
 #include <utility>
 
-#include "attempts.hpp"
 #include "lock_budget.hpp"
 #include "locked_copy.hpp"
 #include "ofd_lock.hpp"
 #include "source_changed.hpp"
 #include "sqlbk/core/error.hpp"
 #include "wal_read_lock.hpp"
+#include "while_locked.hpp"
 
 namespace sqlbk::copy {
 namespace {
@@ -29,7 +29,7 @@ class LockStrategy final : public CopyStrategy {
 
   Suitability probe(const SourceFacts& facts) const override {
     if (facts.locks.exclusive && facts.uses_wal()) {
-      return Suitability::no("its owner holds it in EXCLUSIVE locking mode");
+      return Suitability::no("a process holds an EXCLUSIVE lock on it, which lets no reader in");
     }
     if (needs_wal_lock(facts) && !facts.shm) {
       return Suitability::no("it has a -wal but no -shm on which its readers' lock could be taken");
@@ -40,8 +40,33 @@ class LockStrategy final : public CopyStrategy {
     return {};
   }
 
-  void copy(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) override {
-    try_while_busy(target.image(), context, [&] { copy_once(files, target, context, report); });
+  AttemptPolicy policy(const CopyOptions&) const override { return kWhileLocked; }
+
+  Evidence attempt(LiveFiles& files, StagedImage& image, const CopyOptions& options,
+                   RunContext& context) override {
+    files.begin_attempt();
+    const SharedLock shared(files);
+    if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
+    const SourceFacts facts = probe_source(files);
+    require_copyable(facts, {.opaque = options.opaque});
+    require_lockable(files, facts);
+    std::optional<WalReadLock> read_lock;
+    if (needs_wal_lock(facts)) {
+      read_lock.emplace(files, context);
+      // One that the path no longer names, or that the owner does not use, protects nothing.
+      if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
+      require_owner_uses_shm(files);
+    }
+    LockBudget budget(files, options.lock_budget,
+                      read_lock ? Holdup::checkpoints : Holdup::commits);
+    const auto watch = context.watch([&budget] { budget.look(); });
+    LockedCopy locked(files, image, movers_, options, context);
+    Evidence evidence = read_lock
+                            ? locked.copy_wal_mode(read_lock->is_attached(), read_lock->file())
+                            : locked.copy_rollback_mode(facts);
+    if (read_lock) require_owner_uses_shm(files);
+    if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
+    return evidence;
   }
 
  private:
@@ -51,6 +76,14 @@ class LockStrategy final : public CopyStrategy {
     return facts.wal && (facts.uses_wal() || facts.locks.dms);
   }
 
+  void require_lockable(const LiveFiles& files, const SourceFacts& facts) const {
+    const Suitability answer = probe(facts);
+    if (answer.suitable) return;
+    throw Error(Errc::unsuitable,
+                "unable to lock " + quoted(files.given_path()) + ": " + answer.reason)
+        .with_path(files.given_path());
+  }
+
   // Every WAL connection holds SHARED on main and, but for one that lets nobody in, the DMS lock.
   static void require_owner_uses_shm(const LiveFiles& files) {
     const LockState locks = lock_state(files);
@@ -58,41 +91,6 @@ class LockStrategy final : public CopyStrategy {
     throw Error(Errc::source_busy, "unable to lock " + quoted(files.given_path()) +
                                        ": it is open, but not with the -shm file beside it")
         .with_path(files.given_path());
-  }
-
-  void copy_once(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) {
-    report.attempts += 1;
-    files.begin_attempt();
-    const SharedLock shared(files);
-    if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
-    const SourceFacts facts = probe_source(files);
-    require_copyable(facts, {.opaque = context.options.opaque});
-    const Suitability answer = probe(facts);
-    if (!answer.suitable) {
-      throw Error(Errc::unsuitable,
-                  "unable to lock " + quoted(files.given_path()) + ": " + answer.reason)
-          .with_path(files.given_path());
-    }
-    std::optional<WalReadLock> read_lock;
-    if (needs_wal_lock(facts)) {
-      read_lock.emplace(files, context);
-      // One that the path no longer names, or that the owner does not use, protects nothing.
-      if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
-      require_owner_uses_shm(files);
-    }
-    LockBudget budget(files, context.options.lock_budget,
-                      read_lock ? Holdup::checkpoints : Holdup::commits);
-    const auto watch = context.watch([&budget] { budget.look(); });
-    LockedCopy locked(files, target, movers_, context, report);
-    if (read_lock) {
-      locked.copy_wal_mode(read_lock->is_attached(), read_lock->file());
-      require_owner_uses_shm(files);
-    } else {
-      locked.copy_rollback_mode(facts);
-    }
-    if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
-    report.strategy = locked.mover_used().empty() ? name_ : "lock+" + locked.mover_used();
-    report.verdict = Verdict::snapshot;
   }
 
   std::string name_;

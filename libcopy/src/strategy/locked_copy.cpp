@@ -51,20 +51,22 @@ void LockedCopy::require_same_shm(const FileStat& shm) const {
   if (!now || !now->same_file(shm)) throw_changed(files_, "its -shm was replaced");
 }
 
-void LockedCopy::copy_wal_mode(bool attached, const FileStat& shm) {
+Evidence LockedCopy::copy_wal_mode(bool attached, const FileStat& shm) {
   const WalStart start = read_wal_start(attached);
   const FileStat main_before = files_.stat(SourceFile::main);
-  static_cast<void>(mover_.move_main());  // may be shortened under us; the WAL says its size
-  if (start.in_step) static_cast<void>(mover_.move_wal(wal_bytes_that_count(start)));
+  static_cast<void>(mover_.move_main(context_));  // may be shortened; the WAL says its size
+  if (start.in_step) static_cast<void>(mover_.move_wal(context_, wal_bytes_that_count(start)));
+  Evidence evidence{.verdict = Verdict::snapshot, .mover = mover_.mover_used()};
   if (start.in_step && wal_header_by_path(files_) == start.header) {
     if (!start.file->same_file(files_.stat(SourceFile::wal))) {
       throw_changed(files_, "its WAL was replaced");
     }
-    take_wal(start);
+    take_wal(start, evidence);
   } else {
-    take_main_alone(start, main_before);
+    evidence.wal = take_main_alone(start, main_before);
   }
   require_same_shm(shm);
+  return evidence;
 }
 
 // What the index promised at the start: nothing that was backfilled into main since then is newer
@@ -75,28 +77,27 @@ std::uint64_t LockedCopy::wal_bytes_that_count(const WalStart& start) {
                                   parse(start.header)->page_size_bytes);
 }
 
-void LockedCopy::take_wal(const WalStart& start) {
-  StagedImage& image = target_.image();
-  const WalScan scan = scan_wal(image.wal_fd(), image.wal_path(), context_);
+void LockedCopy::take_wal(const WalStart& start, Evidence& evidence) {
+  const WalScan scan = scan_wal(image_.wal_fd(), image_.wal_path(), context_);
   if (!scan.header || scan.header->salt != parse(start.header)->salt) {
     throw_changed(files_, "its WAL is not the one that was read at the start");
   }
   if (!start.index) {
-    if (context_.options.opaque) {
-      require_readable_wal(image.wal_fd(), image.wal_path(), files_.given_path());
+    if (options_.opaque) {
+      require_readable_wal(image_.wal_fd(), image_.wal_path(), files_.given_path());
     }
-    judge_wal(image, scan, {}, files_.given_path(), report_);
+    evidence.wal = judge_wal(image_, scan, {}, files_.given_path());
     return;
   }
-  report_wal(scan, start.index, report_);
+  evidence.wal = position_of(scan, start.index);
   if (scan.committed.frames >= start.index->mx_frame) {
-    image.wal_prefix = scan.committed;
+    image_.wal_prefix = scan.committed;
     return;
   }
   // Bug Z: the index vouches for what the checksums do not.
-  image.wal_prefix = prefix_vouched_by_index(image.wal_fd(), image.wal_path(), *scan.header,
-                                             start.index->mx_frame, start.index->size_pages);
-  report_.warnings.emplace_back(
+  image_.wal_prefix = prefix_vouched_by_index(image_.wal_fd(), image_.wal_path(), *scan.header,
+                                              start.index->mx_frame, start.index->size_pages);
+  evidence.warnings.emplace_back(
       "the owner's SQLite committed frames without checksums (a bug fixed in SQLite 3.50); they "
       "were taken by the wal-index. The source loses them if its owner crashes, or closes it while "
       "somebody else reads it");
@@ -104,7 +105,7 @@ void LockedCopy::take_wal(const WalStart& start) {
 
 // The WAL was reset inside our lock, or just before: that needs all of the generation in main and
 // our reader on read-lock 0, which keeps everybody from writing to main.
-void LockedCopy::take_main_alone(const WalStart& start, const FileStat& main_before) {
+WalPosition LockedCopy::take_main_alone(const WalStart& start, const FileStat& main_before) {
   // Without an index at the start nothing says that main was complete.
   if (start.in_step && (!start.index || start.index->backfilled_frames < start.index->mx_frame)) {
     throw_changed(files_, "its WAL was reset in spite of our read lock");
@@ -112,16 +113,16 @@ void LockedCopy::take_main_alone(const WalStart& start, const FileStat& main_bef
   if (!main_before.unchanged(files_.stat(SourceFile::main))) {
     throw_changed(files_, "its main file was written in spite of our read lock");
   }
-  if (context_.options.opaque && !start.index && files_.has(SourceFile::wal)) {
+  if (options_.opaque && !start.index && files_.has(SourceFile::wal)) {
     require_readable_wal(files_.fd_of(SourceFile::wal), files_.path_of(SourceFile::wal),
                          files_.given_path());
   }
-  if (target_.image().has_wal()) target_.image().discard_wal();
-  report_.facts.emplace_back("wal_reset_during_copy", start.in_step ? "true" : "false");
+  if (image_.has_wal()) image_.discard_wal();
+  return {.was_reset = start.in_step};
 }
 
 // SHARED keeps every rollback-mode writer out of main; only a WAL could be written around it.
-void LockedCopy::copy_rollback_mode(const SourceFacts& facts) {
+Evidence LockedCopy::copy_rollback_mode(const SourceFacts& facts) {
   const bool had_wal = files_.stat_by_path(SourceFile::wal).has_value();
   // Who made it may not be attached yet, and be gone at the end.
   if (had_wal && !facts.wal) throw_changed(files_, "a -wal file appeared");
@@ -131,11 +132,11 @@ void LockedCopy::copy_rollback_mode(const SourceFacts& facts) {
   if (lock_state(files_).exclusive) {
     throw_changed(files_, "a writer holds it exclusively in spite of our read lock");
   }
-  const bool is_active = context_.options.opaque
+  const bool is_active = options_.opaque
                              ? may_have_active_journal(files_)
                              : read_journal_state(files_) == format::JournalState::active;
   if (is_active && !lock_state(files_).reserved) throw_changed(files_, "it has a hot journal");
-  if (mover_.move_main() != before.size_bytes) throw_changed(files_, "its size");
+  if (mover_.move_main(context_) != before.size_bytes) throw_changed(files_, "its size");
   // An empty one that appeared may have been emptied into main by a checkpoint.
   const std::optional<FileStat> wal = files_.stat_by_path(SourceFile::wal);
   files_.refresh(SourceFile::shm);
@@ -147,6 +148,7 @@ void LockedCopy::copy_rollback_mode(const SourceFacts& facts) {
   if (!before.unchanged(files_.stat(SourceFile::main))) {
     throw_changed(files_, "its main file was written in spite of our read lock");
   }
+  return {.verdict = Verdict::snapshot, .mover = mover_.mover_used()};
 }
 
 }  // namespace sqlbk::copy

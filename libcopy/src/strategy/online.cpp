@@ -4,12 +4,12 @@
 
 #include <sqlite3.h>
 
-#include "attempts.hpp"
 #include "lock_budget.hpp"
 #include "quiet_proof.hpp"
 #include "source_changed.hpp"
 #include "source_connection.hpp"
 #include "sqlbk/core/error.hpp"
+#include "while_locked.hpp"
 
 namespace sqlbk::copy {
 namespace {
@@ -86,63 +86,59 @@ class OnlineStrategy final : public CopyStrategy {
     return may_connect(facts);
   }
 
-  void copy(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) override {
-    try_while_busy(target.image(), context, [&] {
-      report.attempts += 1;
-      files.begin_attempt();
-      const SourceFacts facts = probe_source(files);
-      if (facts.uses_wal() && is_readable_as_immutable(facts)) {
-        copy_at_rest(files, target, context, report);
-      } else {
-        copy_live(files, target, context, report);
-      }
-    });
-    report.strategy = name();
-    target.image().folded = true;
+  AttemptPolicy policy(const CopyOptions&) const override { return kWhileLocked; }
+
+  Evidence attempt(LiveFiles& files, StagedImage& image, const CopyOptions& options,
+                   RunContext& context) override {
+    files.begin_attempt();
+    const SourceFacts facts = probe_source(files);
+    Evidence evidence = facts.uses_wal() && is_readable_as_immutable(facts)
+                            ? copy_at_rest(files, image, context)
+                            : copy_live(files, image, options, context);
+    image.folded = true;
+    return evidence;
   }
 
  private:
-  static void copy_at_rest(LiveFiles& files, StagedTarget& target, RunContext& context,
-                           Report& report) {
+  static Evidence copy_at_rest(LiveFiles& files, StagedImage& image, RunContext& context) {
     QuietProof proof(files, context);
     require_copyable(proof.facts());
-    if (!is_readable_as_immutable(proof.facts())) throw_changed(files, "somebody opened it");
+    if (!is_readable_as_immutable(proof.facts())) throw_changed(files, "another program opened it");
     SourceConnection connection(files.main_path(), sqlite::OpenMode::immutable, context);
-    back_up(files, connection, target, context, report);
+    back_up(files, connection, image, context);
     proof.finish();
-    report.verdict = Verdict::at_rest;
-    report.assumptions = proof.assumptions();
+    return {.verdict = Verdict::at_rest, .assumptions = proof.assumptions()};
   }
 
-  static void copy_live(LiveFiles& files, StagedTarget& target, RunContext& context,
-                        Report& report) {
+  static Evidence copy_live(LiveFiles& files, StagedImage& image, const CopyOptions& options,
+                            RunContext& context) {
     SourceConnection connection(files, context);
-    LockBudget budget(files, context.options.lock_budget,
+    LockBudget budget(files, options.lock_budget,
                       connection.facts().uses_wal() ? Holdup::checkpoints : Holdup::commits);
     const auto watch = context.watch([&budget] { budget.look(); });
     files.refresh_sidecars();
     const FileStat before = files.stat(SourceFile::main);
     if (connection.facts().uses_wal()) connection.require_same_shm(files);
-    back_up(files, connection, target, context, report);
+    back_up(files, connection, image, context);
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
     if (connection.facts().uses_wal()) connection.require_same_shm(files);
     // Sees owners whose locks the kernel does not know.
     if (!connection.facts().uses_wal() && !before.unchanged(files.stat(SourceFile::main))) {
       throw_changed(files, "its main file was written in spite of our read lock");
     }
-    report.verdict = Verdict::snapshot;
+    return {.verdict = Verdict::snapshot};
   }
 
-  static void back_up(const LiveFiles& files, SourceConnection& connection, StagedTarget& target,
-                      RunContext& context, Report& report) {
-    target.require_space(files.stat(SourceFile::main).size_bytes);
+  static void back_up(const LiveFiles& files, SourceConnection& connection, StagedImage& image,
+                      RunContext& context) {
+    image.require_space(files.stat(SourceFile::main).size_bytes);
     const std::uint64_t page_size = [&] {
       std::int64_t size = 0;
       connection.use([&](sqlite::Connection& c) { size = c.integer("PRAGMA page_size"); });
       return static_cast<std::uint64_t>(size);
     }();
     std::optional<Backup> backup;
-    connection.use([&](sqlite::Connection& c) { backup.emplace(c, target.image().main_path()); });
+    connection.use([&](sqlite::Connection& c) { backup.emplace(c, image.main_path()); });
     try {
       std::uint64_t seen = 0;
       for (bool done = false; !done;) {
@@ -151,7 +147,7 @@ class OnlineStrategy final : public CopyStrategy {
           done = backup->step();
           now = backup->pages() - backup->left();
         });
-        report.moved_bytes += (now - seen) * page_size;
+        context.progress().add_moved((now - seen) * page_size);
         context.advance((now - seen) * page_size);
         seen = now;
       }

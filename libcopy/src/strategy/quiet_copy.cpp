@@ -1,5 +1,7 @@
 #include "quiet_copy.hpp"
 
+#include <utility>
+
 #include "opaque_source.hpp"
 #include "quiet_proof.hpp"
 #include "source_changed.hpp"
@@ -15,7 +17,12 @@ void require_whole(std::uint64_t moved, const FileStat& expected, const LiveFile
   if (moved != expected.size_bytes) throw_changed(files, "the size of " + files.path_of(file));
 }
 
-// Nobody writes, so that what SQLite would silently leave out can be told from what is not
+struct WalPart {
+  WalPosition position;
+  std::string warning;  // "": none
+};
+
+// Nothing writes, so that what SQLite would silently leave out can be told from what is not
 // finished. Returns the warning, or "".
 std::string lost_commits(StagedImage& image, const WalScan& scan, const SourceFacts& facts,
                          RunContext& context) {
@@ -33,6 +40,26 @@ std::string lost_commits(StagedImage& image, const WalScan& scan, const SourceFa
          " are lost to SQLite, too, and not in the copy; see 'sqlbk verify'";
 }
 
+void require_may_roll_back(const LiveFiles& files, const SourceFacts& facts) {
+  const Suitability answer = may_roll_back(facts);
+  if (answer.suitable) return;
+  throw Error(Errc::unsuitable,
+              "unable to copy " + quoted(files.given_path()) + ": " + answer.reason)
+      .with_path(files.given_path())
+      .with_hint("open it once with the program that owns it, or with the sqlite3 shell");
+}
+
+// Judges the WAL that was copied. REQUIRES: the image has one.
+WalPart judge_quiet_wal(const LiveFiles& files, StagedImage& image, const SourceFacts& facts,
+                        const LiveIndex& index, const CopyOptions& options, RunContext& context) {
+  if (options.opaque) {
+    require_readable_wal(image.wal_fd(), image.wal_path(), files.given_path());
+  }
+  const WalScan scan = scan_wal(image.wal_fd(), image.wal_path(), context);
+  std::string lost = lost_commits(image, scan, facts, context);
+  return {judge_wal(image, scan, index, files.given_path()), std::move(lost)};
+}
+
 }  // namespace
 
 Suitability may_roll_back(const SourceFacts& facts) {
@@ -47,49 +74,40 @@ Suitability may_roll_back(const SourceFacts& facts) {
   return {};
 }
 
-void copy_quietly(LiveFiles& files, StagedTarget& target, SourceMover& mover, RunContext& context,
-                  Report& report, const JournalWatch* watch) {
+Evidence copy_quietly(LiveFiles& files, StagedImage& image, SourceMover& mover,
+                      const CopyOptions& options, RunContext& context, const JournalWatch* watch) {
   QuietProof proof(files, context);
   const SourceFacts& facts = proof.facts();
-  require_copyable(facts, {.opaque = context.options.opaque});
-  const Suitability answer = may_roll_back(facts);
-  if (!answer.suitable) {
-    throw Error(Errc::unsuitable,
-                "unable to copy " + quoted(files.given_path()) + ": " + answer.reason)
-        .with_path(files.given_path())
-        .with_hint("open it once with the program that owns it, or with the sqlite3 shell");
-  }
+  require_copyable(facts, {.opaque = options.opaque});
+  require_may_roll_back(files, facts);
   const bool hot = facts.journal_state == format::JournalState::active;
-  if (context.options.opaque && may_have_active_journal(files)) {
+  if (options.opaque && may_have_active_journal(files)) {
     throw_changed(files, "its journal is active");
   }
-  require_whole(mover.move_main(), facts.main, files, SourceFile::main);
+  require_whole(mover.move_main(context), facts.main, files, SourceFile::main);
   // Between main and WAL: what the index promises now is in main or in the WAL that follows.
   const LiveIndex index = read_live_wal_index(files);
   if (facts.wal_size_bytes() > 0) {
-    require_whole(mover.move_wal(), *facts.wal, files, SourceFile::wal);
+    require_whole(mover.move_wal(context), *facts.wal, files, SourceFile::wal);
   }
-  if (hot) require_whole(mover.move_journal(), *facts.journal, files, SourceFile::journal);
+  if (hot) require_whole(mover.move_journal(context), *facts.journal, files, SourceFile::journal);
   proof.finish();
-  StagedImage& image = target.image();
-  if (!image.has_wal()) {
-    require_wal_of_index(format::parse_wal_header({}), index, files.given_path());
+  Evidence evidence{.verdict = hot ? Verdict::recovered : Verdict::at_rest,
+                    .mover = mover.mover_used(),
+                    .assumptions = proof.assumptions()};
+  if (image.has_wal()) {
+    WalPart wal = judge_quiet_wal(files, image, facts, index, options, context);
+    evidence.wal = wal.position;
+    if (!wal.warning.empty()) evidence.warnings.push_back(std::move(wal.warning));
   } else {
-    if (context.options.opaque) {
-      require_readable_wal(image.wal_fd(), image.wal_path(), files.given_path());
-    }
-    const WalScan scan = scan_wal(image.wal_fd(), image.wal_path(), context);
-    const std::string lost = lost_commits(image, scan, facts, context);
-    judge_wal(image, scan, index, files.given_path(), report);
-    if (!lost.empty()) report.warnings.push_back(lost);
+    require_wal_of_index(format::parse_wal_header({}), index, files.given_path());
   }
-  report.verdict = hot ? Verdict::recovered : Verdict::at_rest;
-  report.assumptions = proof.assumptions();
   // Seen to journal, and to have finished its journal after its last write to main.
-  if (!report.assumptions.empty() && watch != nullptr && watch->vouches(facts)) {
-    report.assumptions.clear();
-    report.verdict = Verdict::proven;
+  if (!evidence.assumptions.empty() && watch != nullptr && watch->vouches(facts)) {
+    evidence.assumptions.clear();
+    evidence.verdict = Verdict::proven;
   }
+  return evidence;
 }
 
 }  // namespace sqlbk::copy

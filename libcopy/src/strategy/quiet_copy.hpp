@@ -9,11 +9,12 @@
 
 namespace sqlbk::copy {
 
-// Fills the image, and verdict, assumptions and facts of the report. Throws source_changed,
-// source_busy or frames_without_checksum where the attempt proves nothing, unsuitable where no
-// attempt could. `watch`: what an owner in EXCLUSIVE locking mode was seen to do.
-void copy_quietly(LiveFiles& files, StagedTarget& target, SourceMover& mover, RunContext& context,
-                  Report& report, const JournalWatch* watch = nullptr);
+// Fills the image. Throws source_changed, source_busy or frames_without_checksum where the attempt
+// proves nothing, unsuitable where no attempt could. `watch`: what the holder of an EXCLUSIVE lock
+// was seen to do.
+Evidence copy_quietly(LiveFiles& files, StagedImage& image, SourceMover& mover,
+                      const CopyOptions& options, RunContext& context,
+                      const JournalWatch* watch = nullptr);
 
 // Why the journal of this source cannot be rolled back on a copy; suitable if it can, or if there
 // is nothing to roll back.

@@ -141,9 +141,11 @@ void QuietProof::check_locks() {
   } else if (facts_.journal_state == format::JournalState::active) {
     return;  // the pair of main and journal, both quiet, rolls back to the committed state
   } else if (facts_.journal && locks.exclusive && !main_outlived_journal(facts_)) {
-    // EXCLUSIVE locking mode beside its own, inactive journal.
-    assumptions_ = {"the owner, which holds the database in EXCLUSIVE locking mode, journals to " +
-                    quoted(files_.path_of(SourceFile::journal))};
+    assumptions_ = {
+        {AssumptionKind::journals_here, "process " + std::to_string(locks.exclusive->pid) +
+                                            ", which holds an EXCLUSIVE lock, journals to " +
+                                            quoted(files_.path_of(SourceFile::journal)) +
+                                            ", which says that no transaction is under way"}};
     return;
   }
   throw Error(Errc::source_busy,

@@ -5,9 +5,9 @@
 #include <array>
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <vector>
 
+#include "sqlbk/core/evidence.hpp"
 #include "sqlbk/core/live_files.hpp"
 #include "sqlbk/core/run_context.hpp"
 #include "sqlbk/core/source.hpp"
@@ -28,7 +28,7 @@ class QuietProof {
   void finish();
 
   // What the proof rests on where a write lock was accepted; else empty.
-  const std::vector<std::string>& assumptions() const noexcept { return assumptions_; }
+  const std::vector<Assumption>& assumptions() const noexcept { return assumptions_; }
 
  private:
   struct Seen {
@@ -44,7 +44,7 @@ class QuietProof {
   RunContext& context_;
   SourceFacts facts_;
   Seen before_;
-  std::vector<std::string> assumptions_;
+  std::vector<Assumption> assumptions_;
 };
 
 }  // namespace sqlbk::copy

@@ -1,16 +1,17 @@
 #include "retry_verify.hpp"
 
-#include <algorithm>
 #include <chrono>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "convergence.hpp"
 #include "journal_watch.hpp"
 #include "opaque_source.hpp"
-#include "or_unproven.hpp"
 #include "quiet_copy.hpp"
 #include "source_changed.hpp"
 #include "sqlbk/core/error.hpp"
+#include "unproven.hpp"
 #include "unseen_wal.hpp"
 #include "wal_header_file.hpp"
 #include "wal_part.hpp"
@@ -24,8 +25,6 @@ using Clock = std::chrono::steady_clock;
 // Rounds that are over in no time are worth trying even where they do not come nearer: one of them
 // may fall between two commits.
 constexpr std::chrono::milliseconds kPatience = 1s;
-// Frames without checksums of an owner who is gone stay as they are.
-constexpr unsigned kLooksAtDeadFrames = 3;
 
 std::string in_words(Clock::duration duration) {
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
@@ -45,88 +44,79 @@ class RetryVerifyStrategy final : public CopyStrategy {
 
   Suitability probe(const SourceFacts& facts) const override { return may_roll_back(facts); }
 
-  void copy(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) override {
-    const unsigned attempts = std::max(1U, context.options.copy_retry);
-    SourceMover mover(files, target, movers_, context, report);
-    JournalWatch journal(files);
-    const auto watch = context.watch([&journal] { journal.look(); });
-    Convergence convergence;
-    unsigned dead_frames = 0;
-    const auto start = Clock::now();
-    for (unsigned attempt = 1;; ++attempt) {
-      report.attempts += 1;
-      const auto round_start = Clock::now();
-      try {
-        journal.look();
-        copy_once(files, target, mover, journal, context, report);
-        report.strategy = mover.mover_used().empty() ? name_ : "retry-verify+" + mover.mover_used();
-        report.facts.emplace_back("rounds", std::to_string(attempt));
-        return;
-      } catch (Error& error) {
-        const bool again = error.code() == Errc::source_changed ||
-                           error.code() == Errc::source_busy ||
-                           error.code() == Errc::frames_without_checksum;
-        if (!again) throw;
-        journal.look();
-        context.deadline.first_pass_done();
-        if (mover.changed_bytes()) convergence.add(*mover.changed_bytes());
-        const bool lost = error.code() == Errc::frames_without_checksum;
-        dead_frames = lost && !lock_state(files).any() ? dead_frames + 1 : 0;
-        if (dead_frames >= kLooksAtDeadFrames) throw;
-        const bool hopeless = convergence.is_hopeless() && Clock::now() - start >= kPatience;
-        if (hopeless || attempt >= attempts || context.deadline.has_passed()) {
-          if (error.code() == Errc::source_changed) {
-            error.with_hint(what_would_help(hopeless, Clock::now() - round_start));
-          }
-          throw;
-        }
-        context.log(LogLevel::debug, error.what());
-        report.facts.clear();
-        // What was copied stays: the next round writes only what differs.
-        target.image().discard_all_but_main();
-        mover.compare_from_now_on();
-        context.progress().begin(Phase::copy, files.stat(SourceFile::main).size_bytes);
-        context.sleep_for(1ms);
-      }
+  AttemptPolicy policy(const CopyOptions& options) const override {
+    return {.attempts = options.copy_retry};
+  }
+  CopyStrategy* unproven() override { return unproven_.get(); }
+  void begin_series() override { series_.reset(); }
+
+  Evidence attempt(LiveFiles& files, StagedImage& image, const CopyOptions& options,
+                   RunContext& context) override {
+    if (!series_) series_.emplace(files, image, movers_);
+    Series& series = *series_;
+    series.round_start = Clock::now();
+    series.journal.look();
+    const auto watch = context.watch([&series] { series.journal.look(); });
+    files.begin_attempt();
+    files.refresh_sidecars();
+    const std::optional<WalHeaderBytes> start = wal_header_by_path(files);
+    const format::ParsedWalHeader header = parse(start);
+    // Equal headers prove nothing where there are none: created, checkpointed, deleted between.
+    return !header || header->salt.is_zero()
+               ? copy_quietly(files, image, series.mover, options, context, &series.journal)
+               : copy_beside_wal(files, image, series.mover, *start, options, context);
+  }
+
+  // What was copied stays: the next round writes only what differs.
+  NextAttempt after_failure(const Error& error, StagedImage& image) override {
+    Series& series = *series_;
+    series.journal.look();
+    if (series.mover.changed_bytes()) series.convergence.add(*series.mover.changed_bytes());
+    const bool hopeless =
+        series.convergence.is_hopeless() && Clock::now() - series.start >= kPatience;
+    image.discard_all_but_main();
+    series.mover.compare_from_now_on();
+    NextAttempt next{.may_succeed = !hopeless};
+    if (error.code() == Errc::source_changed) {
+      next.hint = what_would_help(hopeless, Clock::now() - series.round_start);
     }
+    return next;
   }
 
  private:
+  // What the rounds of one copy have learnt.
+  struct Series {
+    Series(LiveFiles& files, StagedImage& image, const MoverLadder& movers)
+        : mover(files, image, movers), journal(files) {}
+    SourceMover mover;
+    JournalWatch journal;
+    Convergence convergence;
+    Clock::time_point start = Clock::now();
+    Clock::time_point round_start = start;
+  };
+
   static std::string what_would_help(bool hopeless, Clock::duration round) {
     return "pause the writer for " + in_words(round) + " or more, the time that a round takes" +
            (hopeless ? "; no round came nearer than the one before"
                      : ", or raise --copy-retry or --timeout");
   }
 
-  void copy_once(LiveFiles& files, StagedTarget& target, SourceMover& mover,
-                 const JournalWatch& journal, RunContext& context, Report& report) {
-    files.begin_attempt();
-    files.refresh_sidecars();
-    const std::optional<WalHeaderBytes> start = wal_header_by_path(files);
-    const format::ParsedWalHeader header = parse(start);
-    if (!header || header->salt.is_zero()) {
-      // Equal headers prove nothing where there are none: created, checkpointed, deleted between.
-      copy_quietly(files, target, mover, context, report, &journal);
-      return;
-    }
-    copy_beside_wal(files, target, mover, *start, context, report);
-  }
-
   // docs/consistency.md, "retry-verify, WAL".
-  static void copy_beside_wal(LiveFiles& files, StagedTarget& target, SourceMover& mover,
-                              const WalHeaderBytes& start, RunContext& context, Report& report) {
+  static Evidence copy_beside_wal(LiveFiles& files, StagedImage& image, SourceMover& mover,
+                                  const WalHeaderBytes& start, const CopyOptions& options,
+                                  RunContext& context) {
     const FileStat wal = files.stat(SourceFile::wal);
     const SourceFacts facts = probe_source(files);
-    require_copyable(facts, {.opaque = context.options.opaque});
+    require_copyable(facts, {.opaque = options.opaque});
     if (facts.journal_state == format::JournalState::active) {
       throw_changed(files, "it has an active journal beside its WAL");
     }
     refuse_unseen_wal(files, facts.header);
-    static_cast<void>(mover.move_main());  // may be shortened under us; the WAL says its size
+    static_cast<void>(mover.move_main(context));  // may be shortened; the WAL says its size
     // Between main and WAL: what the index promises now is in main or in the WAL that follows.
     files.refresh(SourceFile::shm);
     const LiveIndex index = read_live_wal_index(files);
-    static_cast<void>(mover.move_wal());
+    static_cast<void>(mover.move_wal(context));
     if (wal_header_by_path(files) != start) throw_changed(files, "its WAL was reset");
     if (!wal.same_file(files.stat(SourceFile::wal))) throw_changed(files, "its WAL was replaced");
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
@@ -135,27 +125,27 @@ class RetryVerifyStrategy final : public CopyStrategy {
       throw_changed(files, "a journal appeared beside its WAL");
     }
     refuse_unseen_wal(files, facts.header);
-    StagedImage& image = target.image();
     const WalScan scan = scan_wal(image.wal_fd(), image.wal_path(), context);
     if (!scan.header || scan.header->salt != format::parse_wal_header(start)->salt) {
       throw_changed(files, "its WAL was reset");
     }
-    if (context.options.opaque) {
+    if (options.opaque) {
       require_readable_wal(image.wal_fd(), image.wal_path(), files.given_path());
     }
-    judge_wal(image, scan, index, files.given_path(), report);
-    report.verdict = Verdict::proven;
+    const WalPosition position = judge_wal(image, scan, index, files.given_path());
+    return {.verdict = Verdict::proven, .mover = mover.mover_used(), .wal = position};
   }
 
   std::string name_;
   MoverLadder movers_;
+  std::optional<Series> series_;
+  std::unique_ptr<CopyStrategy> unproven_ = make_unproven_strategy(movers_);
 };
 
 }  // namespace
 
 std::unique_ptr<CopyStrategy> make_retry_verify_strategy(std::string name, MoverLadder movers) {
-  return make_or_unproven(
-      std::make_unique<RetryVerifyStrategy>(std::move(name), std::move(movers)));
+  return std::make_unique<RetryVerifyStrategy>(std::move(name), std::move(movers));
 }
 
 }  // namespace sqlbk::copy

@@ -2,12 +2,11 @@
 
 #include <utility>
 
-#include "attempts.hpp"
 #include "lock_budget.hpp"
 #include "locked_copy.hpp"
 #include "source_changed.hpp"
 #include "source_connection.hpp"
-#include "sqlbk/core/error.hpp"
+#include "while_locked.hpp"
 
 namespace sqlbk::copy {
 namespace {
@@ -31,17 +30,12 @@ class SnapshotStrategy final : public CopyStrategy {
 
   Suitability probe(const SourceFacts& facts) const override { return may_connect(facts); }
 
-  void copy(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) override {
-    try_while_busy(target.image(), context, [&] {
-      report.attempts += 1;
-      copy_once(files, target, context, report);
-    });
-  }
+  AttemptPolicy policy(const CopyOptions&) const override { return kWhileLocked; }
 
- private:
-  void copy_once(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) {
+  Evidence attempt(LiveFiles& files, StagedImage& image, const CopyOptions& options,
+                   RunContext& context) override {
     SourceConnection connection(files, context);
-    LockBudget budget(files, context.options.lock_budget,
+    LockBudget budget(files, options.lock_budget,
                       connection.facts().uses_wal() ? Holdup::checkpoints : Holdup::commits);
     const auto watch = context.watch([&budget] { budget.look(); });
     files.refresh_sidecars();
@@ -50,20 +44,17 @@ class SnapshotStrategy final : public CopyStrategy {
       throw_changed(files, "its journal mode");
     }
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
-    LockedCopy locked(files, target, movers_, context, report);
-    if (is_wal) {
-      // The same before and after SQLite has opened it: that one it has locked.
-      connection.require_same_shm(files);
-      locked.copy_wal_mode(true, *connection.facts().shm);
-    } else {
-      locked.copy_rollback_mode(connection.facts());
-    }
+    // The same before and after SQLite has opened it: that one it has locked.
+    if (is_wal) connection.require_same_shm(files);
+    LockedCopy locked(files, image, movers_, options, context);
+    Evidence evidence = is_wal ? locked.copy_wal_mode(true, *connection.facts().shm)
+                               : locked.copy_rollback_mode(connection.facts());
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
     connection.close();
-    report.strategy = locked.mover_used().empty() ? name_ : "snapshot+" + locked.mover_used();
-    report.verdict = Verdict::snapshot;
+    return evidence;
   }
 
+ private:
   std::string name_;
   MoverLadder movers_;
 };

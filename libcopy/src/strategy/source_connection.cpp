@@ -97,7 +97,7 @@ Suitability may_connect(const SourceFacts& facts) {
     if (!facts.locks.dms) {
       return Suitability::no(
           facts.locks.any()
-              ? "its owner keeps the wal-index to itself (EXCLUSIVE locking mode)"
+              ? "its owner keeps the wal-index to itself (it holds EXCLUSIVE)"
               : "nobody has it open, and SQLite would leave -wal and -shm files beside it");
     }
     if (!facts.wal) {

@@ -9,39 +9,38 @@
 
 namespace sqlbk::copy {
 
-std::uint64_t SourceMover::move_main() {
-  StagedImage& image = target_.image();
-  if (!compares_ || !holds_main_ || shares_extents_) {
-    return move(SourceFile::main, image.main_fd(), image.main_path());
-  }
+std::uint64_t SourceMover::move_main(RunContext& context) {
+  if (compares_ && holds_main_ && !shares_extents_) return compare_main(context);
+  return move(SourceFile::main, image_.main_fd(), image_.main_path(), context);
+}
+
+std::uint64_t SourceMover::compare_main(RunContext& context) {
   const std::string& in_path = files_.main_path();
   const std::unique_ptr<CompareMover> mover = make_compare_mover();
   const Moved moved = mover->move({.in_fd = files_.fd_of(SourceFile::main),
                                    .in_path = in_path,
-                                   .out_fd = image.main_fd(),
-                                   .out_path = image.main_path(),
+                                   .out_fd = image_.main_fd(),
+                                   .out_path = image_.main_path(),
                                    .offset_bytes = 0,
                                    .length_bytes = files_.stat(SourceFile::main).size_bytes},
-                                  context_);
+                                  context);
   require_end(SourceFile::main, moved.bytes, files_.stat(SourceFile::main).size_bytes);
-  truncate_to(image.main_fd(), moved.bytes, image.main_path());
-  report_.moved_bytes += moved.bytes;
+  truncate_to(image_.main_fd(), moved.bytes, image_.main_path());
+  context.progress().add_moved(moved.bytes);
   changed_bytes_ = mover->written_bytes();
   return moved.bytes;
 }
 
-std::uint64_t SourceMover::move_wal(std::uint64_t most_bytes) {
-  StagedImage& image = target_.image();
-  return move(SourceFile::wal, image.wal_fd(), image.wal_path(), most_bytes);
+std::uint64_t SourceMover::move_wal(RunContext& context, std::uint64_t most_bytes) {
+  return move(SourceFile::wal, image_.wal_fd(), image_.wal_path(), context, most_bytes);
 }
 
-std::uint64_t SourceMover::move_journal() {
-  StagedImage& image = target_.image();
-  return move(SourceFile::journal, image.journal_fd(), image.journal_path());
+std::uint64_t SourceMover::move_journal(RunContext& context) {
+  return move(SourceFile::journal, image_.journal_fd(), image_.journal_path(), context);
 }
 
 std::uint64_t SourceMover::move(SourceFile file, int out_fd, const std::string& out_path,
-                                std::uint64_t most_bytes) {
+                                RunContext& context, std::uint64_t most_bytes) {
   const std::string in_path = files_.path_of(file);
   // It was there a moment ago, and whoever looked again since has not found it any more.
   if (!files_.has(file)) throw_changed(files_, quoted(in_path) + " has gone");
@@ -63,8 +62,8 @@ std::uint64_t SourceMover::move(SourceFile file, int out_fd, const std::string& 
   for (const std::unique_ptr<Mover>& mover : movers_) {
     // Blocks can be shared whole only; the rest is cut off again, which costs nothing.
     job.length_bytes = mover->shares_extents() ? size_bytes : wanted_bytes;
-    if (!mover->shares_extents()) target_.require_space(wanted_bytes);
-    Moved moved = mover->move(job, context_);
+    if (!mover->shares_extents()) image_.require_space(wanted_bytes);
+    Moved moved = mover->move(job, context);
     if (moved.outcome == MoveOutcome::done) {
       // Shared beyond what was asked for, or left by an earlier round.
       moved.bytes = std::min(moved.bytes, wanted_bytes);
@@ -75,13 +74,13 @@ std::uint64_t SourceMover::move(SourceFile file, int out_fd, const std::string& 
         shares_extents_ = mover->shares_extents();
         holds_main_ = true;
       }
-      report_.moved_bytes += moved.bytes;
+      context.progress().add_moved(moved.bytes);
       return moved.bytes;
     }
     input_changed = input_changed || moved.input_changed;
     tried += tried.empty() ? "" : ", ";
     tried += mover->name();
-    context_.log(LogLevel::debug, std::string(mover->name()) + " does not work on " + in_path);
+    context.log(LogLevel::debug, std::string(mover->name()) + " does not work on " + in_path);
   }
   if (input_changed) throw_changed(files_, "the size of " + quoted(in_path));
   throw Error(Errc::unsuitable, "unable to copy " + quoted(in_path) + " by " + tried +

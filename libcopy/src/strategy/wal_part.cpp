@@ -18,15 +18,14 @@ std::string writer_version(int main_fd, const std::string& path) {
          std::to_string(number / 1000 % 1000) + "." + std::to_string(number % 1000) + ")";
 }
 
-void report_wal(const WalScan& scan, const LiveIndex& index, Report& report) {
-  if (!scan.header) {
-    report.facts.emplace_back("wal_frames", "0");
-    return;
-  }
-  report.facts.emplace_back("wal_salts", to_string(scan.header->salt));
-  report.facts.emplace_back("wal_frames", std::to_string(scan.committed.frames));
-  report.facts.emplace_back("wal_valid_frames", std::to_string(scan.valid_frames));
-  if (index) report.facts.emplace_back("wal_index_mx_frame", std::to_string(index->mx_frame));
+WalPosition position_of(const WalScan& scan, const LiveIndex& index) {
+  WalPosition position;
+  if (!scan.header) return position;
+  position.salt = scan.header->salt;
+  position.frames = scan.committed.frames;
+  position.valid_frames = scan.valid_frames;
+  if (index) position.index_frames = index->mx_frame;
+  return position;
 }
 
 void require_wal_of_index(const format::ParsedWalHeader& header, const LiveIndex& index,
@@ -39,13 +38,12 @@ void require_wal_of_index(const format::ParsedWalHeader& header, const LiveIndex
       .with_path(source);
 }
 
-void judge_wal(StagedImage& image, const WalScan& scan, const LiveIndex& index,
-               const std::string& source, Report& report) {
-  report_wal(scan, index, report);
+WalPosition judge_wal(StagedImage& image, const WalScan& scan, const LiveIndex& index,
+                      const std::string& source) {
   require_wal_of_index(scan.header, index, source);
   if (!scan.header) {
     image.discard_wal();
-    return;
+    return {};
   }
   const bool index_counts = index && index->salt == scan.header->salt;
   // Also with an index: one that was rebuilt since main was begun has lost them, main may have
@@ -59,6 +57,7 @@ void judge_wal(StagedImage& image, const WalScan& scan, const LiveIndex& index,
         .with_path(source);
   }
   image.wal_prefix = scan.committed;
+  return position_of(scan, index);
 }
 
 }  // namespace sqlbk::copy

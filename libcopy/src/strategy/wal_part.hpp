@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "sqlbk/core/evidence.hpp"
 #include "sqlbk/core/fold.hpp"
-#include "sqlbk/core/report.hpp"
 #include "sqlbk/core/staged_image.hpp"
 #include "sqlbk/format/wal_index.hpp"
 
@@ -17,8 +17,8 @@ using LiveIndex = std::optional<format::WalIndexHeader>;
 // " (last changed by SQLite 3.40.1)", by the header of a main file; "" where it does not say.
 std::string writer_version(int main_fd, const std::string& path);
 
-// Writes the facts about the WAL into the report.
-void report_wal(const WalScan& scan, const LiveIndex& index, Report& report);
+// What the evidence says of a WAL.
+WalPosition position_of(const WalScan& scan, const LiveIndex& index);
 
 // Frames that are not in main yet are in the WAL with the index's salts. Throws source_changed
 // where this is another one, or none (`header` is not valid).
@@ -29,7 +29,7 @@ void require_wal_of_index(const format::ParsedWalHeader& header, const LiveIndex
 // frame with zero salts may follow the valid prefix (bug Z). Sets the image's wal_prefix, or drops
 // a WAL without a valid header. Throws frames_without_checksum, and what require_wal_of_index()
 // does.
-void judge_wal(StagedImage& image, const WalScan& scan, const LiveIndex& index,
-               const std::string& source, Report& report);
+WalPosition judge_wal(StagedImage& image, const WalScan& scan, const LiveIndex& index,
+                      const std::string& source);
 
 }  // namespace sqlbk::copy

@@ -18,6 +18,8 @@ namespace {
 
 class VerifyTest : public ::testing::Test {
  protected:
+  using Look = std::function<void(StagedImage&, const Report&)>;
+
   VerifyTest() {
     sqlite::Connection connection(path_, sqlite::OpenMode::create);
     connection.execute("PRAGMA page_size=1024; CREATE TABLE t(id INTEGER PRIMARY KEY, x UNIQUE)");
@@ -27,18 +29,17 @@ class VerifyTest : public ::testing::Test {
   }
 
   // As Pipeline::stage() does it, for a source that nobody changes.
-  void stage(const std::string& database, const std::function<void(StagedImage&)>& look) {
+  void stage(const std::string& database, const Look& look) {
     ++staged_;
     const kit::TemporaryDirectory private_directory;
     StagedImage image(private_directory.path());
     std::filesystem::copy_file(database, image.main_path());
-    look(image);
+    look(image, {});
   }
 
   VerifyReport verify(const VerifyOptions& options = {}) {
-    const StageCopy stage_copy =
-        [this](const std::string& database, const std::string&, RunContext&, Report&,
-               const std::function<void(StagedImage&)>& look) { stage(database, look); };
+    const StageCopy stage_copy = [this](const std::string& database, const std::string&,
+                                        RunContext&, const Look& look) { stage(database, look); };
     return verify_database(path_, options, stage_copy, context_.context);
   }
 
@@ -49,7 +50,7 @@ class VerifyTest : public ::testing::Test {
 
   // Runs `work` once, when this check begins.
   void at_check(const std::string& check, const std::function<void()>& work) {
-    context_.context.log_sink = [this, check, work](LogLevel, const std::string& message) {
+    sink_ = [this, check, work](LogLevel, const std::string& message) {
       if (message != "check " + check || was_there_) return;
       was_there_ = true;
       work();
@@ -58,7 +59,9 @@ class VerifyTest : public ::testing::Test {
 
   kit::TemporaryDirectory directory_;
   std::string path_ = directory_.file("app.db");
-  test::TestContext context_;
+  LogSink sink_ = [](LogLevel, const std::string&) {};
+  test::TestContext context_{
+      {.log_sink = [this](LogLevel level, const std::string& text) { sink_(level, text); }}};
   int staged_ = 0;
   bool was_there_ = false;
 };

@@ -50,8 +50,9 @@ TEST(ErrorTable, ExitCodesAreAsPromised) {
       {2, {Errc::usage}},
       {3, {Errc::damaged}},
       {4,
-       {Errc::source_changed, Errc::source_busy, Errc::lock_budget_exceeded,
-        Errc::deadline_exceeded, Errc::unsuitable, Errc::frames_without_checksum}},
+       {Errc::source_changed, Errc::source_busy, Errc::assumption_refused,
+        Errc::lock_budget_exceeded, Errc::deadline_exceeded, Errc::unsuitable,
+        Errc::frames_without_checksum}},
       {5, {Errc::destination_exists, Errc::destination_in_use}},
       {6, {Errc::not_a_database, Errc::unsupported_database, Errc::unsupported_file_system}},
       {130, {Errc::interrupted}}};

@@ -32,7 +32,7 @@ using test::Database;
 using test::error_of;
 using test::names_in;
 
-using Copy = std::function<void(LiveFiles&, StagedTarget&, RunContext&, Report&)>;
+using Copy = std::function<Evidence(LiveFiles&, StagedImage&, const CopyOptions&, RunContext&)>;
 
 void copy_bytes(LiveFiles& files, SourceFile file, int to) {
   test::Buffer bytes(files.has(file) ? files.stat(file).size_bytes : 0);
@@ -41,14 +41,14 @@ void copy_bytes(LiveFiles& files, SourceFile file, int to) {
 }
 
 // A strategy for a source at rest, without any proof.
-void copy_plainly(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) {
-  StagedImage& image = target.image();
+Evidence copy_plainly(LiveFiles& files, StagedImage& image, const CopyOptions&,
+                      RunContext& context) {
   copy_bytes(files, SourceFile::main, image.main_fd());
   if (files.has(SourceFile::wal)) {
     copy_bytes(files, SourceFile::wal, image.wal_fd());
     image.wal_prefix = scan_wal(image.wal_fd(), image.wal_path(), context).committed;
   }
-  report.verdict = Verdict::unproven;
+  return {.verdict = Verdict::at_rest};
 }
 
 class FakeStrategy final : public CopyStrategy {
@@ -58,8 +58,9 @@ class FakeStrategy final : public CopyStrategy {
   std::string_view summary() const noexcept override { return "a fake"; }
   StrategyTraits traits() const noexcept override { return traits_; }
   Suitability probe(const SourceFacts&) const override { return {}; }
-  void copy(LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) override {
-    copy_(files, target, context, report);
+  Evidence attempt(LiveFiles& files, StagedImage& image, const CopyOptions& options,
+                   RunContext& context) override {
+    return copy_(files, image, options, context);
   }
 
  private:
@@ -115,7 +116,7 @@ class PipelineTest : public testing::Test {
   std::optional<Error> failure() {
     auto error = error_of([&] { run(); });
     EXPECT_TRUE(names_in(out_).empty()) << "no destination, no temporary files";
-    EXPECT_EQ(test_.context.host, nullptr);
+    EXPECT_FALSE(test_.context.is_isolated());
     return error;
   }
 
@@ -138,7 +139,7 @@ TEST_F(PipelineTest, MakesOneFile) {
   EXPECT_EQ(report_.source, source_);
   EXPECT_EQ(report_.destination, out_ + "/copy.db");
   EXPECT_EQ(report_.strategy_asked, "fake");
-  EXPECT_EQ(report_.verdict, Verdict::unproven);
+  EXPECT_EQ(report_.verdict, Verdict::at_rest);
   EXPECT_EQ(report_.page_size_bytes, 4096U);
   EXPECT_EQ(report_.size_bytes, std::filesystem::file_size(out_ + "/copy.db"));
   EXPECT_EQ(report_.wal_size_bytes, 0U);
@@ -181,12 +182,13 @@ TEST_F(PipelineTest, TheReportNamesTheFileThatWasCopied) {
   { Database(newer).run("CREATE TABLE t(a); INSERT INTO t VALUES (8)"); }
   std::filesystem::permissions(source_, std::filesystem::perms(0644));
   std::filesystem::permissions(newer, std::filesystem::perms(0600));
-  copy_ = [&](LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) {
+  copy_ = [&](LiveFiles& files, StagedImage& image, const CopyOptions& options,
+              RunContext& context) {
     std::filesystem::remove(source_ + "-wal");
     std::filesystem::rename(newer, source_);
     files.refresh(SourceFile::main);
     files.refresh_sidecars();
-    copy_plainly(files, target, context, report);
+    return copy_plainly(files, image, options, context);
   };
   run();
   EXPECT_EQ(Database(out_ + "/copy.db").integer("SELECT a FROM t"), 8);
@@ -274,12 +276,13 @@ TEST_F(PipelineTest, AMissingSourceLeavesNothing) {
 }
 
 TEST_F(PipelineTest, AStrategyThatFailsHalfWayLeavesNothing) {
-  copy_ = [](LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) {
-    copy_plainly(files, target, context, report);
+  copy_ = [](LiveFiles& files, StagedImage& image, const CopyOptions& options,
+             RunContext& context) -> Evidence {
+    copy_plainly(files, image, options, context);
     throw Error(Errc::source_changed, "it moved");
   };
   EXPECT_EQ(failure()->code(), Errc::source_changed);
-  copy_ = [](LiveFiles&, StagedTarget&, RunContext&, Report&) {
+  copy_ = [](LiveFiles&, StagedImage&, const CopyOptions&, RunContext&) -> Evidence {
     throw std::runtime_error("not one of ours");
   };
   EXPECT_THROW(run(), std::runtime_error);
@@ -287,8 +290,9 @@ TEST_F(PipelineTest, AStrategyThatFailsHalfWayLeavesNothing) {
 }
 
 TEST_F(PipelineTest, ACopyThatIsNoDatabaseIsNotPublished) {
-  copy_ = [](LiveFiles&, StagedTarget& target, RunContext&, Report&) {
-    write_all(target.image().main_fd(), std::as_bytes(std::span("rubbish", 7)), 0, "image");
+  copy_ = [](LiveFiles&, StagedImage& image, const CopyOptions&, RunContext&) {
+    write_all(image.main_fd(), std::as_bytes(std::span("rubbish", 7)), 0, "image");
+    return Evidence{.verdict = Verdict::at_rest};
   };
   EXPECT_EQ(failure()->code(), Errc::damaged);
 }
@@ -296,9 +300,8 @@ TEST_F(PipelineTest, ACopyThatIsNoDatabaseIsNotPublished) {
 TEST_F(PipelineTest, CancelAndDeadlineStopARunEverywhere) {
   test_.cancel.request();
   EXPECT_EQ(failure()->code(), Errc::interrupted);
-  test::TestContext other;
+  test::TestContext other({.deadline = Deadline::after(0ms)});
   Pipeline pipeline = Pipeline::build(request_, registry());
-  other.context.deadline = Deadline::after(0ms);
   EXPECT_EQ(code_of([&] { pipeline.run(other.context, report_); }), Errc::deadline_exceeded);
   EXPECT_TRUE(names_in(out_).empty());
 }
@@ -385,7 +388,9 @@ void expect_all_fields(const std::optional<Error>& error, const CopyRequest& req
 }
 
 TEST_F(PipelineTest, AnErrorAboutAnotherFileKeepsItAndSaysWhichCopyFailed) {
-  copy_ = [](LiveFiles&, auto&, RunContext&, Report&) { throw error_with_all_fields("/staged"); };
+  copy_ = [](LiveFiles&, StagedImage&, const CopyOptions&, RunContext&) -> Evidence {
+    throw error_with_all_fields("/staged");
+  };
   const auto error = failure();
   expect_all_fields(error, request_);
   EXPECT_EQ(error->path(), "/staged");
@@ -396,7 +401,9 @@ TEST_F(PipelineTest, AnErrorAboutAnotherFileKeepsItAndSaysWhichCopyFailed) {
 
 TEST_F(PipelineTest, AnErrorAboutTheSourceOrTheDestinationIsNotGivenTheirNamesTwice) {
   for (const std::string& path : {source_, request_.destination}) {
-    copy_ = [&](LiveFiles&, auto&, RunContext&, Report&) { throw error_with_all_fields(path); };
+    copy_ = [&](LiveFiles&, StagedImage&, const CopyOptions&, RunContext&) -> Evidence {
+      throw error_with_all_fields(path);
+    };
     const auto error = failure();
     expect_all_fields(error, request_);
     EXPECT_EQ(error->path(), path);
@@ -406,7 +413,7 @@ TEST_F(PipelineTest, AnErrorAboutTheSourceOrTheDestinationIsNotGivenTheirNamesTw
 
 // The name of the source stands in the text by chance.
 TEST_F(PipelineTest, WhichCopyFailedIsSaidWhateverTheTextContains) {
-  copy_ = [this](LiveFiles&, auto&, RunContext&, Report&) {
+  copy_ = [this](LiveFiles&, StagedImage&, const CopyOptions&, RunContext&) -> Evidence {
     throw Error(Errc::no_space, "unable to write '" + source_ + "s': full")
         .with_path(source_ + "s");
   };
@@ -441,16 +448,52 @@ TEST_F(PipelineTest, APlanNamesTheCopyLikeTheRun) {
   EXPECT_EQ(plan->destination(), request_.destination);
 }
 
+// What is found in a copy that nothing proves says nothing about its source.
+TEST_F(PipelineTest, AnUnprovenCopyWithDamageIsTornAndNotDamaged) {
+  const auto expect_torn = [this](const std::string& found) {
+    const auto error = failure();
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->code(), Errc::source_changed);
+    const std::string text = error->what();
+    EXPECT_NE(text.find("the unproven copy of '" + source_ + "' is torn"), std::string::npos)
+        << text;
+    EXPECT_NE(text.find(found), std::string::npos) << text;
+    EXPECT_EQ(error->hint().find("restore an older copy"), std::string_view::npos);
+  };
+  const auto unproven = [](Copy copy) {
+    return
+        [=](LiveFiles& files, StagedImage& image, const CopyOptions& options, RunContext& context) {
+          Evidence evidence = copy(files, image, options, context);
+          evidence.verdict = Verdict::unproven;
+          return evidence;
+        };
+  };
+  copy_ = unproven(copy_plainly);
+  request_.steps = {"step0"};
+  steps_ = {[](StagedImage&, RunContext&) {
+    return StepReport{
+        .name = "look", .verdict = StepVerdict::damaged, .findings = {"page 3"}, .elapsed = {}};
+  }};
+  expect_torn("page 3");
+  request_.steps = {};
+  copy_ = unproven([](LiveFiles&, StagedImage& image, const CopyOptions&, RunContext&) {
+    write_all(image.main_fd(), std::as_bytes(std::span("rubbish", 7)), 0, "image");
+    return Evidence{};
+  });
+  expect_torn("damaged");
+}
+
 // ---- Threads.
 
 TEST_F(PipelineTest, TheRunHasItsOwnTableAndItsStepsHaveTheHosts) {
   const std::thread::id here = std::this_thread::get_id();
   std::thread::id in_copy;
   std::thread::id in_step;
-  copy_ = [&](LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) {
+  copy_ = [&](LiveFiles& files, StagedImage& image, const CopyOptions& options,
+              RunContext& context) {
     in_copy = std::this_thread::get_id();
-    EXPECT_NE(context.host, nullptr);
-    copy_plainly(files, target, context, report);
+    EXPECT_TRUE(context.is_isolated());
+    return copy_plainly(files, image, options, context);
   };
   steps_ = {[&](StagedImage&, RunContext&) {
     in_step = std::this_thread::get_id();
@@ -462,15 +505,16 @@ TEST_F(PipelineTest, TheRunHasItsOwnTableAndItsStepsHaveTheHosts) {
   EXPECT_NE(in_copy, here);
   EXPECT_EQ(in_step, here);
   EXPECT_EQ(test::descriptors(), before);
-  EXPECT_EQ(test_.context.host, nullptr);
+  EXPECT_FALSE(test_.context.is_isolated());
 }
 
 TEST_F(PipelineTest, ItsOptionsReachTheStrategy) {
   request_.copy.copy_retry = 17;
   unsigned seen = 0;
-  copy_ = [&](LiveFiles& files, StagedTarget& target, RunContext& context, Report& report) {
-    seen = context.options.copy_retry;
-    copy_plainly(files, target, context, report);
+  copy_ = [&](LiveFiles& files, StagedImage& image, const CopyOptions& options,
+              RunContext& context) {
+    seen = options.copy_retry;
+    return copy_plainly(files, image, options, context);
   };
   run();
   EXPECT_EQ(seen, 17U);
@@ -482,6 +526,7 @@ TEST(Verdicts, HaveTheNamesOfTheJsonOutput) {
   EXPECT_EQ(to_string(Verdict::proven), "proven");
   EXPECT_EQ(to_string(Verdict::at_rest), "at-rest");
   EXPECT_EQ(to_string(Verdict::recovered), "recovered");
+  EXPECT_EQ(to_string(Verdict::assumed), "assumed");
   EXPECT_EQ(to_string(Verdict::unproven), "unproven");
   EXPECT_EQ(to_string(StepVerdict::ok), "ok");
   EXPECT_EQ(to_string(StepVerdict::damaged), "damaged");

@@ -21,7 +21,9 @@ class FakeStrategy final : public CopyStrategy {
   std::string_view summary() const noexcept override { return "a fake"; }
   StrategyTraits traits() const noexcept override { return {}; }
   Suitability probe(const SourceFacts&) const override { return answer_; }
-  void copy(LiveFiles&, StagedTarget&, RunContext&, Report&) override {}
+  Evidence attempt(LiveFiles&, StagedImage&, const CopyOptions&, RunContext&) override {
+    return {};
+  }
 
  private:
   std::string name_;

@@ -9,7 +9,6 @@
 #include <gtest/gtest.h>
 
 #include "errors.hpp"
-#include "sqlbk/core/host_thread.hpp"
 #include "test_context.hpp"
 
 namespace sqlbk {
@@ -20,8 +19,8 @@ using test::code_of;
 using test::TestContext;
 
 TEST(DeadlineTest, NeverNeverPasses) {
-  Deadline deadline = Deadline::never();
-  deadline.first_pass_done();
+  const Deadline deadline = Deadline::never();
+  EXPECT_TRUE(deadline.is_never());
   EXPECT_FALSE(deadline.has_passed());
   EXPECT_GE(deadline.left(), 24h);
 }
@@ -36,35 +35,45 @@ TEST(DeadlineTest, AFixedOnePassesWhenItsTimeIsUp) {
   EXPECT_GT(later.left(), 59min);
 }
 
-TEST(DeadlineTest, AFixedOneIsNotMovedByTheFirstPass) {
-  Deadline deadline = Deadline::after(1h);
-  deadline.first_pass_done();
-  EXPECT_GT(deadline.left(), 59min);
+TEST(DeadlineTest, OfTwoTheSoonerOneCounts) {
+  const Deadline never = Deadline::never();
+  const Deadline passed = Deadline::after(0ms);
+  const Deadline later = Deadline::after(1h);
+  EXPECT_TRUE(never.sooner_of(never).is_never());
+  EXPECT_TRUE(never.sooner_of(passed).has_passed());
+  EXPECT_TRUE(passed.sooner_of(never).has_passed());
+  EXPECT_TRUE(later.sooner_of(passed).has_passed());
+  EXPECT_TRUE(passed.sooner_of(later).has_passed());
+  EXPECT_FALSE(later.sooner_of(never).has_passed());
 }
 
-TEST(DeadlineTest, AnAdaptiveOneStandsOnceTheFirstPassIsDone) {
-  Deadline deadline = Deadline::adaptive();
-  EXPECT_FALSE(deadline.has_passed());
-  EXPECT_GE(deadline.left(), 24h) << "no limit yet";
-  deadline.first_pass_done();
-  EXPECT_FALSE(deadline.has_passed());
-  EXPECT_GT(deadline.left(), 50s) << "at least a minute";
-  EXPECT_LE(deadline.left(), 60s);
-  const auto left = deadline.left();
-  deadline.first_pass_done();
-  EXPECT_LE(deadline.left(), left) << "a second pass does not move it";
+TEST(RunContextTest, APhaseHasADeadlineOfItsOwnAndSharesTheRest) {
+  TestContext test({.deadline = Deadline::after(1h)});
+  RunContext phase = test.context.until(Deadline::after(0ms));
+  EXPECT_EQ(code_of([&] { phase.tick(); }), Errc::deadline_exceeded);
+  EXPECT_EQ(code_of([&] { test.context.tick(); }), std::nullopt) << "the run goes on";
+  RunContext same = test.context.until(Deadline::never());
+  EXPECT_LE(same.deadline().left(), 1h) << "no phase outlives its run";
+  EXPECT_EQ(&same.progress(), &test.progress);
+  int calls = 0;
+  {
+    const auto guard = same.watch([&] { ++calls; });
+    test.context.tick();
+    EXPECT_EQ(calls, 1);
+  }
+  test.cancel.request();
+  EXPECT_EQ(code_of([&] { same.tick(); }), Errc::interrupted);
 }
 
 TEST(RunContextTest, TickThrowsWhatStopsARun) {
   TestContext test;
   EXPECT_EQ(code_of([&] { test.context.tick(); }), std::nullopt);
   EXPECT_FALSE(test.context.should_stop());
-  test.context.deadline = Deadline::after(0ms);
-  EXPECT_TRUE(test.context.should_stop());
-  EXPECT_EQ(code_of([&] { test.context.tick(); }), Errc::deadline_exceeded);
+  RunContext late = test.context.until(Deadline::after(0ms));
+  EXPECT_TRUE(late.should_stop());
+  EXPECT_EQ(code_of([&] { late.tick(); }), Errc::deadline_exceeded);
   test.cancel.request();
-  EXPECT_EQ(code_of([&] { test.context.tick(); }), Errc::interrupted) << "the user comes first";
-  test.context.deadline = Deadline::never();
+  EXPECT_EQ(code_of([&] { late.tick(); }), Errc::interrupted) << "the user comes first";
   EXPECT_TRUE(test.context.should_stop());
   EXPECT_EQ(code_of([&] { test.context.tick(); }), Errc::interrupted);
 }
@@ -90,8 +99,7 @@ TEST(RunContextTest, SleepingIsCutShort) {
   EXPECT_EQ(code_of([&] { test.context.sleep_for(1h); }), Errc::interrupted);
   EXPECT_EQ(code_of([&] { test.context.sleep_for(0ms); }), Errc::interrupted)
       << "a sleep of no length ticks, too";
-  TestContext other;
-  other.context.deadline = Deadline::after(20ms);
+  TestContext other({.deadline = Deadline::after(20ms)});
   EXPECT_EQ(code_of([&] { other.context.sleep_for(1h); }), Errc::deadline_exceeded);
 }
 
@@ -150,12 +158,12 @@ TEST(RunContextTest, ACancelledRunDoesNotAskItsWatch) {
 }
 
 TEST(RunContextTest, LogsToItsSinkIfItHasOne) {
-  TestContext test;
-  test.context.log(LogLevel::info, "to nobody");
+  TestContext silent;
+  silent.context.log(LogLevel::info, "into the void");
   std::vector<std::pair<LogLevel, std::string>> lines;
-  test.context.log_sink = [&](LogLevel level, const std::string& text) {
+  TestContext test({.log_sink = [&](LogLevel level, const std::string& text) {
     lines.emplace_back(level, text);
-  };
+  }});
   test.context.log(LogLevel::warning, "to us");
   ASSERT_EQ(lines.size(), 1U);
   EXPECT_EQ(lines[0].first, LogLevel::warning);
@@ -168,8 +176,8 @@ TEST(RunContextTest, WorkForTheHostRunsOnItsThread) {
   std::thread::id id;
   test.context.on_host([&] { id = std::this_thread::get_id(); });
   EXPECT_EQ(id, here) << "without an isolated thread, this one is it";
-  run_isolated([&](HostThread* host) {
-    test.context.host = host;
+  test.context.run_isolated([&] {
+    EXPECT_TRUE(test.context.is_isolated());
     id = {};
     test.context.on_host([&] { id = std::this_thread::get_id(); });
     EXPECT_EQ(id, here);
@@ -181,14 +189,12 @@ TEST(RunContextTest, WorkForTheHostRunsOnItsThread) {
 
 // What runs there already needs no way there: it would wait for itself.
 TEST(RunContextTest, WorkForTheHostMayBeNested) {
-  TestContext test;
+  std::vector<std::thread::id> ids;
+  TestContext test({.log_sink = [&](LogLevel, const std::string&) {
+    ids.push_back(std::this_thread::get_id());
+  }});
   const std::thread::id here = std::this_thread::get_id();
-  run_isolated([&](HostThread* host) {
-    test.context.host = host;
-    std::vector<std::thread::id> ids;
-    test.context.log_sink = [&](LogLevel, const std::string&) {
-      ids.push_back(std::this_thread::get_id());
-    };
+  test.context.run_isolated([&] {
     test.context.on_host([&] {
       test.context.on_host([&] { ids.push_back(std::this_thread::get_id()); });
       test.context.log(LogLevel::info, "from there");
@@ -200,7 +206,7 @@ TEST(RunContextTest, WorkForTheHostMayBeNested) {
                     [&] { test.context.on_host([] { throw Error(Errc::no_space, "x"); }); });
               }),
               Errc::no_space);
-    EXPECT_EQ(test.context.host, host);
+    EXPECT_TRUE(test.context.is_isolated());
   });
 }
 

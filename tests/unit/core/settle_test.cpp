@@ -55,7 +55,7 @@ class SettleTest : public testing::Test {
     CopyRequest request;
     request.copy.form = form;
     request.journal_mode = mode;
-    settle_image(image_, request, context_.context, report_);
+    state_ = settle_image(image_, request, context_.context);
   }
   std::string rows_in_copy() const {
     Database copy(image_.main_path());
@@ -70,7 +70,7 @@ class SettleTest : public testing::Test {
   std::string source_ = directory_.file("source.db");
   StagedImage image_{directory_.file("stage")};
   test::TestContext context_;
-  Report report_;
+  SettledState state_;
 };
 
 TEST_F(SettleTest, TheWalIsFoldedIntoOneFile) {
@@ -82,8 +82,8 @@ TEST_F(SettleTest, TheWalIsFoldedIntoOneFile) {
   EXPECT_FALSE(image_.wal_prefix);
   EXPECT_EQ(journal_mode_of_copy(), "delete");
   EXPECT_EQ(rows_in_copy(), "1,2,3");
-  EXPECT_EQ(report_.page_size_bytes, 4096U);
-  EXPECT_TRUE(report_.warnings.empty());
+  EXPECT_EQ(state_.page_size_bytes, 4096U);
+  EXPECT_TRUE(state_.warnings.empty());
   EXPECT_EQ(context_.progress.phase.load(), Phase::fold);
   EXPECT_EQ(context_.progress.done_bytes.load(), context_.progress.total_bytes.load());
 }
@@ -113,7 +113,7 @@ TEST_F(SettleTest, AKeptWalIsCutToItsCommittedPrefix) {
   settle(ImageForm::main_and_wal, JournalMode::keep);
   EXPECT_TRUE(read_file(image_.main_path()) == main);
   EXPECT_TRUE(read_file(image_.wal_path()) == wal);
-  EXPECT_EQ(report_.page_size_bytes, 4096U);
+  EXPECT_EQ(state_.page_size_bytes, 4096U);
   EXPECT_EQ(rows_in_copy(), "1,2,3");
 }
 
@@ -138,7 +138,7 @@ TEST_F(SettleTest, FramesWithoutChecksumsCannotBeKept) {
   image_.wal_prefix->vouched_by_index = true;
   settle(ImageForm::main_and_wal, JournalMode::keep);
   EXPECT_EQ(test::names_in(image_.directory()), std::vector<std::string>{"copy.db"});
-  EXPECT_EQ(report_.warnings.size(), 1U);
+  EXPECT_EQ(state_.warnings.size(), 1U);
   EXPECT_EQ(journal_mode_of_copy(), "wal");
   EXPECT_EQ(rows_in_copy(), "1,2,3");
 }
@@ -271,7 +271,7 @@ TEST_F(SettleTest, AnEmptyDatabaseStaysEmpty) {
   fill_from_source();
   settle(ImageForm::folded, JournalMode::rollback);
   EXPECT_EQ(std::filesystem::file_size(image_.main_path()), 0U);
-  EXPECT_EQ(report_.page_size_bytes, 0U);
+  EXPECT_EQ(state_.page_size_bytes, 0U);
 }
 
 TEST_F(SettleTest, ATruncatedCopyIsDamaged) {

@@ -1844,10 +1844,10 @@ TEST_F(Tempdir, AMissingOneIsUnusable) {
 // ---- Space.
 
 TEST_F(StagedTargetTest, SpaceIsLookedAtBefore) {
-  const StagedTarget target(dest_, facts(), {});
-  EXPECT_EQ(code_of([&] { target.require_space(0); }), std::nullopt);
-  EXPECT_EQ(code_of([&] { target.require_space(1); }), std::nullopt);
-  const auto error = error_of([&] { target.require_space(UINT64_MAX); });
+  StagedTarget target(dest_, facts(), {});
+  EXPECT_EQ(code_of([&] { target.image().require_space(0); }), std::nullopt);
+  EXPECT_EQ(code_of([&] { target.image().require_space(1); }), std::nullopt);
+  const auto error = error_of([&] { target.image().require_space(UINT64_MAX); });
   ASSERT_TRUE(error);
   EXPECT_EQ(error->code(), Errc::no_space);
   EXPECT_EQ(error->os_errno(), ENOSPC);
@@ -1860,7 +1860,7 @@ TEST_F(StagedTargetTest, AFileSystemThatDoesNotSayHowMuchRoomItHasIsNotFull) {
   }
   EXPECT_EQ(code_of([&] {
               StagedTarget target(dest_, facts(), {});
-              target.require_space(1'000'000);
+              target.image().require_space(1'000'000);
               stage(target, "the copy");
               target.publish();
             }),

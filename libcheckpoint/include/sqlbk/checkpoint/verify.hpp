@@ -86,11 +86,11 @@ struct VerifyReport {
   Nanoseconds total_time{0};
 };
 
-// Makes a consistent copy of `database` below `tempdir`, calls `look` with it, and removes it.
-// `Pipeline::stage()` does that; this library knows no strategies.
+// Makes a consistent copy of `database` below `tempdir`, calls `look` with it and what is known of
+// it, and removes it. `Pipeline::stage()` does that; this library knows no strategies.
 using StageCopy =
     std::function<void(const std::string& database, const std::string& tempdir, RunContext& context,
-                       Report& report, const std::function<void(StagedImage&)>& look)>;
+                       const std::function<void(StagedImage& image, const Report& report)>& look)>;
 
 // Throws usage for a check that it does not know, interrupted and deadline_exceeded; everything
 // else is in the report.

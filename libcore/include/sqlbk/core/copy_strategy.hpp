@@ -2,16 +2,18 @@
 // users of sqlbk want pipeline.hpp. Thread-safety: one thread at a time for each object.
 #pragma once
 
-#include <memory>
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "sqlbk/core/copy_options.hpp"
+#include "sqlbk/core/error.hpp"
+#include "sqlbk/core/evidence.hpp"
 #include "sqlbk/core/live_files.hpp"
-#include "sqlbk/core/report.hpp"
 #include "sqlbk/core/run_context.hpp"
 #include "sqlbk/core/source.hpp"
-#include "sqlbk/core/staged_target.hpp"
+#include "sqlbk/core/staged_image.hpp"
 
 namespace sqlbk {
 
@@ -31,9 +33,26 @@ struct Suitability {
   static Suitability no(std::string reason) { return {false, std::move(reason)}; }
 };
 
-class CopyStrategy {
+// How long one strategy is tried again before it gives up.
+struct AttemptPolicy {
+  unsigned attempts = 1;
+  // A source that is locked is tried again for so long, and these attempts do not count.
+  std::chrono::milliseconds busy_patience{0};
+};
+
+class CopyStrategy;
+
+// A strategy to try, and why.
+struct Choice {
+  CopyStrategy* strategy;  // owned by the chooser
+  std::string reason;      // "": it was asked for by name
+  AttemptPolicy policy;
+};
+
+// What --strategy names: one strategy, or a rule that chooses among several by what it finds.
+class StrategyChooser {
  public:
-  virtual ~CopyStrategy();
+  virtual ~StrategyChooser();
 
   virtual std::string_view name() const noexcept = 0;  // the spec, as "snapshot+range"
   virtual std::string_view summary() const noexcept = 0;
@@ -42,14 +61,40 @@ class CopyStrategy {
   // Whether it could copy a source in this state; no side effects.
   virtual Suitability probe(const SourceFacts& facts) const = 0;
 
-  // Brings one committed state of the source, no older than the call, into `target`'s image, and
-  // says in `report` (verdict, assumptions, facts, strategy, attempts) how that is known.
-  // On failure throws Error; the image may hold partial bytes, which the caller discards.
-  virtual void copy(LiveFiles& files, StagedTarget& target, RunContext& context,
-                    Report& report) = 0;
+  // What to try on such a source, in this order until one succeeds. At least one.
+  virtual std::vector<Choice> choose(const SourceFacts& facts, const CopyOptions& options) = 0;
+  // How often all of these are tried, each time for a source that is probed anew. At least 1.
+  virtual unsigned rounds(const CopyOptions& options) const;
+  // Copies the bytes as they lie there, where nothing could be proven and CopyOptions allow that;
+  // nullptr: this one does not. Owned by the chooser.
+  virtual CopyStrategy* unproven();
 
-  // What copy() would do and why, one line each, for --dry-run. No side effects.
+  // What a run would do and why, one line each, for --dry-run. No side effects.
   virtual std::vector<std::string> explain(const SourceFacts& facts) const;
+};
+
+// What an attempt that failed says about the next one.
+struct NextAttempt {
+  bool may_succeed = true;  // false: another one would come no nearer
+  std::string hint = {};    // what would help, should this have been the last; "": the error's own
+};
+
+class CopyStrategy : public StrategyChooser {
+ public:
+  // Makes one attempt: brings one committed state of the source, no older than the call, into
+  // `image`, and returns how that is known. Throws Error where it cannot; errc_info() says whether
+  // another attempt may succeed. The image may then hold partial bytes.
+  virtual Evidence attempt(LiveFiles& files, StagedImage& image, const CopyOptions& options,
+                           RunContext& context) = 0;
+
+  virtual AttemptPolicy policy(const CopyOptions& options) const;
+  // Called before the first attempt of a series: what earlier ones have learnt does not count.
+  virtual void begin_series();
+  // Called after an attempt that failed of `error`: leaves in `image` only what the next one uses.
+  virtual NextAttempt after_failure(const Error& error, StagedImage& image);
+
+  // Itself.
+  std::vector<Choice> choose(const SourceFacts& facts, const CopyOptions& options) final;
 };
 
 }  // namespace sqlbk

@@ -20,6 +20,7 @@ enum class Errc {
   damaged,
   source_changed,
   source_busy,
+  assumption_refused,
   lock_budget_exceeded,
   deadline_exceeded,
   unsuitable,
@@ -32,10 +33,18 @@ enum class Errc {
   interrupted,
 };
 
+// What may still succeed after an error of an attempt to copy.
+enum class Retry {
+  no,              // nothing
+  other_strategy,  // another strategy, or this one once the source has been probed anew
+  same_strategy,   // another attempt by the same strategy as well
+};
+
 struct ErrcInfo {
   Errc code;
-  std::string_view name;     // as in --json
-  int exit_code;             // of the command-line tool
+  std::string_view name;  // as in --json
+  int exit_code;          // of the command-line tool
+  Retry retry;
   std::string_view meaning;  // one line for the documentation
   std::string_view hint;     // what the user can do, where the error itself has nothing better
 };

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "sqlbk/core/copy_options.hpp"
 #include "sqlbk/core/registry.hpp"
 #include "sqlbk/core/report.hpp"
 #include "sqlbk/core/run_context.hpp"
@@ -44,10 +45,12 @@ class Pipeline {
   // The same, without progress, cancelling or a deadline.
   Report run();
 
+  // Sees a staged copy, and what is known of it so far.
+  using Look = std::function<void(StagedImage& image, const Report& report)>;
   // Makes the copy as far as run() does before its steps, in a private directory below
   // request.target.tempdir, hands it to `look` (with the host's descriptor table), and discards it.
   // The destination counts for nothing. For those who only want to look at a consistent state.
-  void stage(RunContext& context, Report& report, const std::function<void(StagedImage&)>& look);
+  Report stage(RunContext& context, const Look& look);
 
   // What run() would do, without doing it: report.decisions. Throws what run() would refuse.
   void plan(RunContext& context, Report& report);
@@ -56,15 +59,13 @@ class Pipeline {
   Pipeline() = default;
   void run_here(RunContext& context, Report& report);
   void plan_here(RunContext& context, Report& report);
-  void stage_here(RunContext& context, Report& report,
-                  const std::function<void(StagedImage&)>& look);
+  void stage_here(RunContext& context, Report& report, const Look& look);
   SourceFacts probe(LiveFiles& files, Report& report) const;
-  void fill(StagedTarget& target, LiveFiles& files, const SourceFacts& facts, RunContext& context,
-            Report& report);
+  void fill(StagedTarget& target, LiveFiles& files, RunContext& context, Report& report);
   void run_steps(StagedImage& image, RunContext& context, Report& report);
 
   CopyRequest request_;
-  std::unique_ptr<CopyStrategy> strategy_;
+  std::unique_ptr<StrategyChooser> strategy_;
   std::vector<std::unique_ptr<PostStep>> steps_;
 };
 

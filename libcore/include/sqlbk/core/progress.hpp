@@ -15,11 +15,15 @@ struct Progress {
   std::atomic<Phase> phase{Phase::probe};
   std::atomic<std::uint64_t> done_bytes{0};   // of the attempt under way
   std::atomic<std::uint64_t> total_bytes{0};  // 0: not known yet
+  std::atomic<std::uint64_t> moved_bytes{0};  // by movers, in all attempts
 
   void begin(Phase next, std::uint64_t total) noexcept {
     done_bytes.store(0, std::memory_order_relaxed);
     total_bytes.store(total, std::memory_order_relaxed);
     phase.store(next, std::memory_order_relaxed);
+  }
+  void add_moved(std::uint64_t bytes) noexcept {
+    moved_bytes.fetch_add(bytes, std::memory_order_relaxed);
   }
   void add(std::uint64_t bytes) noexcept { done_bytes.fetch_add(bytes, std::memory_order_relaxed); }
 };

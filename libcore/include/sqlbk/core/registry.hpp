@@ -15,7 +15,7 @@ namespace sqlbk {
 
 struct StrategyEntry {
   std::string spec;  // "snapshot+range"
-  std::function<std::unique_ptr<CopyStrategy>()> make;
+  std::function<std::unique_ptr<StrategyChooser>()> make;
 };
 
 struct StepEntry {
@@ -33,7 +33,7 @@ class Registry {
   void add(StepEntry entry);
 
   // Throw usage where there is no such part; the message lists what there is.
-  std::unique_ptr<CopyStrategy> strategy(const std::string& spec) const;
+  std::unique_ptr<StrategyChooser> strategy(const std::string& spec) const;
   std::unique_ptr<PostStep> step(const std::string& spec) const;  // "NAME" or "NAME=ARGUMENT"
 
   const std::vector<StrategyEntry>& strategies() const noexcept { return strategies_; }

@@ -7,23 +7,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "sqlbk/core/error.hpp"
+#include "sqlbk/core/evidence.hpp"
 
 namespace sqlbk {
-
-// How the copy is known to be one committed state of the source.
-enum class Verdict {
-  none,       // there is no copy
-  snapshot,   // SQLite's read locks were held
-  proven,     // no lock; the proof held
-  at_rest,    // quiet, and nobody held a write lock, or with an assumption that the report states
-  recovered,  // as before, plus a hot journal that was rolled back on the copy
-  unproven,   // nothing proves it; only after the user asked for it in words
-};
-std::string_view to_string(Verdict verdict) noexcept;  // "at-rest", as in --json
 
 enum class StepVerdict { ok, damaged, could_not_check, skipped };
 std::string_view to_string(StepVerdict verdict) noexcept;
@@ -58,11 +47,10 @@ struct Report {
   std::string strategy_asked;
   std::string strategy;  // that made the copy, with its mover
   Verdict verdict = Verdict::none;
-  std::vector<std::string> assumptions;  // what the verdict rests on, beyond the proof
+  std::vector<Assumption> assumptions;  // what the verdict rests on, beyond the proof
   std::vector<std::string> warnings;
   std::vector<std::string> decisions;  // what was chosen and why, in order
-  // The proof's facts, name and value: salts, frames, rounds.
-  std::vector<std::pair<std::string, std::string>> facts;
+  std::optional<WalPosition> wal;      // nullopt: no WAL was part of the state
   // Of the header of the state that was copied; 0 where it is empty or encrypted.
   std::uint32_t change_counter = 0;
   std::uint32_t schema_cookie = 0;

@@ -1,10 +1,11 @@
-// What a run carries through all its parts: progress, cancel, deadline, options, log.
+// What a run carries through all its parts: progress, cancel, deadline, log.
 // Thread-safety: progress and cancel from any thread; everything else on the thread of the run.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -14,93 +15,87 @@
 
 namespace sqlbk {
 
-class HostThread;
-
-// The form in which the copy is wanted.
-enum class ImageForm {
-  folded,        // one file, the WAL laid over it
-  main_and_wal,  // two files, unmerged
-};
-
-struct CopyOptions {
-  ImageForm form = ImageForm::folded;
-  std::chrono::milliseconds lock_budget{1000};  // longest that a waiting owner waits for our lock
-  unsigned copy_retry = 100;                    // attempts of a copy without a lock
-  bool opaque = false;                          // encrypted: no header field is used or patched
-  bool strict = true;                           // false: publish unproven after the last attempt
-};
-
-// When a run must give up. Adaptive until it is told otherwise: ten times the first pass over the
-// source, at least a minute.
+// When a run, or a phase of one, must give up. A value: nothing moves it.
 class Deadline {
  public:
   using Clock = std::chrono::steady_clock;
-  static Deadline adaptive() { return {}; }
-  static Deadline never();
+  static Deadline never() noexcept { return Deadline(); }
   static Deadline after(std::chrono::milliseconds duration);
+  static Deadline at(Clock::time_point end) noexcept;
 
-  // Called once a first full pass over the source is done; fixes an adaptive deadline.
-  void first_pass_done() noexcept;
   bool has_passed() const noexcept;
-  // Time left; a large value where there is no limit (yet).
+  // Time left; a large value where there is no limit.
   std::chrono::milliseconds left() const noexcept;
+  bool is_never() const noexcept { return !end_; }
+  // The one that passes first.
+  Deadline sooner_of(const Deadline& other) const noexcept;
 
  private:
-  Clock::time_point start_ = Clock::now();
+  Deadline() = default;
   std::optional<Clock::time_point> end_;
-  bool is_adaptive_ = true;
+};
+
+// What a run is started with.
+struct RunSettings {
+  Deadline deadline = Deadline::never();  // of the whole run
+  LogSink log_sink = {};
 };
 
 class RunContext {
  public:
-  RunContext(Progress& progress, const CancelToken& cancel)
-      : progress_(progress), cancel_(cancel) {}
+  // REQUIRES: the references outlive it and everything that until() has given.
+  RunContext(Progress& progress, const CancelToken& cancel, RunSettings settings = {});
+  RunContext(const RunContext&) = delete;
+  RunContext& operator=(const RunContext&) = delete;
+  ~RunContext();
 
-  CopyOptions options;
-  Deadline deadline;
-  LogSink log_sink;
+  // The same run with a deadline of its own for one phase, if that is the sooner one.
+  RunContext until(const Deadline& deadline) const;
 
-  Progress& progress() noexcept { return progress_; }
+  const Deadline& deadline() const noexcept { return deadline_; }
+  Progress& progress() const noexcept;
 
   // To be called every few megabytes or milliseconds. Throws interrupted or deadline_exceeded, or
   // what the watch throws. Cheap.
   void tick();
   // Whether tick() would throw for cancel or deadline; for callbacks from C, which must not throw.
-  bool should_stop() const noexcept { return cancel_.requested() || deadline.has_passed(); }
+  bool should_stop() const noexcept;
   // Counts `bytes` as moved, then ticks.
   void advance(std::uint64_t bytes);
   // Sleeps in slices, ticking.
   void sleep_for(std::chrono::milliseconds duration);
 
-  // A check that runs with tick(), at most every few milliseconds: a lock holder looks who waits
-  // for it. Only one at a time; cleared by the guard's destructor.
+  // A check that runs with tick(), at most every few milliseconds, as that of a waiting owner
+  // while a lock is held. Only one at a time; cleared by the guard's destructor.
   class WatchGuard {
    public:
-    explicit WatchGuard(RunContext& context) noexcept : context_(context) {}
+    explicit WatchGuard(std::function<void()>& watch) noexcept : watch_(watch) {}
     WatchGuard(const WatchGuard&) = delete;
     WatchGuard& operator=(const WatchGuard&) = delete;
-    ~WatchGuard() { context_.watch_ = nullptr; }
+    ~WatchGuard() { watch_ = nullptr; }
 
    private:
-    RunContext& context_;
+    std::function<void()>& watch_;
   };
   [[nodiscard]] WatchGuard watch(std::function<void()> check);
 
   void log(LogLevel level, const std::string& message);
 
-  // The thread that has the host program's own descriptor table (host_thread.hpp); nullptr: this
-  // thread has it.
-  HostThread* host = nullptr;
+  // Runs `work` on a thread with a descriptor table of its own (host_thread.hpp).
+  void run_isolated(const std::function<void()>& work);
+  // True within run_isolated(), where the system could give such a table.
+  bool is_isolated() const noexcept;
   // Runs `work` with the host's descriptor table: for all that calls back into the host program
   // (every SQLite connection: SQLITE_CONFIG_LOG; the log sink), and for nothing that uses a
   // descriptor of the run. May be nested.
   void on_host(const std::function<void()>& work);
 
  private:
-  Progress& progress_;
-  const CancelToken& cancel_;
-  std::function<void()> watch_;
-  std::chrono::steady_clock::time_point last_watch_{};
+  struct Shared;
+  RunContext(std::shared_ptr<Shared> shared, const Deadline& deadline);
+
+  std::shared_ptr<Shared> shared_;
+  const Deadline deadline_;
 };
 
 }  // namespace sqlbk

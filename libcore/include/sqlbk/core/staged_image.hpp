@@ -44,6 +44,9 @@ class StagedImage {
   bool has_wal() const noexcept { return static_cast<bool>(wal_); }
   bool has_journal() const noexcept { return static_cast<bool>(journal_); }
 
+  // Throws no_space where the file system of the directory cannot take so much more.
+  void require_space(std::uint64_t size_bytes) const;
+
   // Removes what an attempt has left, so that the next one starts from nothing.
   void discard();
   void discard_wal();

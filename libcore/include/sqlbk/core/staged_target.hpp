@@ -48,9 +48,6 @@ class StagedTarget {
   const std::string& destination() const noexcept { return destination_; }
   StagedImage& image() noexcept { return image_; }
 
-  // Throws no_space if the staging file system cannot take so much more.
-  void require_space(std::uint64_t size_bytes) const;
-
   // Gives the image the permission bits (never more) of the file that was copied, which `source`
   // has open, and, if asked, its other attributes, and makes it durable under a private name. In
   // pieces where somebody writes to the source, who waits for his own syncs on that disk.

@@ -41,21 +41,19 @@ class Ladder : public ::testing::Test {
     options.size_mb = 1;
     kit::create_database(source_, options);
     files_.emplace(source_);
-    target_.emplace(directory_.file("copy.db"), probe_source(*files_), TargetOptions());
   }
   void rung(const std::string& name, Does does) {
     movers_.push_back(std::make_unique<PretendingMover>(name, does, calls_));
   }
-  SourceMover source_mover() { return {*files_, *target_, movers_, context_, report_}; }
+  SourceMover source_mover() { return {*files_, image_, movers_}; }
 
   kit::TemporaryDirectory directory_;
   std::string source_ = directory_.file("source.db");
   std::optional<LiveFiles> files_;
-  std::optional<StagedTarget> target_;
+  StagedImage image_{directory_.path()};
   Progress progress_;
   CancelToken cancel_;
   RunContext context_{progress_, cancel_};
-  Report report_;
   MoverLadder movers_;
   std::vector<std::string> calls_;
 };
@@ -65,17 +63,17 @@ TEST_F(Ladder, TheFirstThatWorksIsTakenAndNoOther) {
   rung("second", Does::everything);
   rung("third", Does::everything);
   SourceMover mover = source_mover();
-  EXPECT_EQ(mover.move_main(), files_->stat(SourceFile::main).size_bytes);
+  EXPECT_EQ(mover.move_main(context_), files_->stat(SourceFile::main).size_bytes);
   EXPECT_EQ(calls_, (std::vector<std::string>{"first", "second"}));
   EXPECT_EQ(mover.mover_used(), "second");
-  EXPECT_EQ(report_.moved_bytes, files_->stat(SourceFile::main).size_bytes);
+  EXPECT_EQ(progress_.moved_bytes.load(), files_->stat(SourceFile::main).size_bytes);
 }
 
 TEST_F(Ladder, AFailureIsNoReasonToTryAnother) {
   rung("first", Does::fail);
   rung("second", Does::everything);
   SourceMover mover = source_mover();
-  EXPECT_THROW(static_cast<void>(mover.move_main()), Error);
+  EXPECT_THROW(static_cast<void>(mover.move_main(context_)), Error);
   EXPECT_EQ(calls_, (std::vector<std::string>{"first"}));
 }
 
@@ -84,7 +82,7 @@ TEST_F(Ladder, WhereNoneWorksTheErrorNamesThemAll) {
   rung("second", Does::nothing);
   SourceMover mover = source_mover();
   try {
-    static_cast<void>(mover.move_main());
+    static_cast<void>(mover.move_main(context_));
     FAIL() << "moved by " << mover.mover_used();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Errc::unsuitable);
@@ -97,7 +95,7 @@ TEST_F(Ladder, AnEmptyFileNeedsNoMover) {
   UniqueFd wal(open_at(AT_FDCWD, source_ + "-wal", O_WRONLY | O_CREAT, 0600, source_));
   files_->refresh_sidecars();
   SourceMover mover = source_mover();
-  EXPECT_EQ(mover.move_wal(), 0U);
+  EXPECT_EQ(mover.move_wal(context_), 0U);
   EXPECT_TRUE(calls_.empty());
   EXPECT_EQ(mover.mover_used(), "");
 }

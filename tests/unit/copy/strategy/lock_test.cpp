@@ -290,11 +290,11 @@ TEST_F(Lock, AnIndexThatIsReplacedBeforeItIsReadProtectsNothing) {
   const FileStat locked = lock.file();
   fs::copy_file(source_ + "-shm", source_ + "-other");
   fs::rename(source_ + "-other", source_ + "-shm");
-  StagedTarget target(probe_source(files), copy_directory_.path());
-  Report report;
+  StagedImage image(copy_directory_.path());
   MoverLadder movers;
   movers.push_back(make_plain_mover());
-  LockedCopy copy(files, target, movers, run.context, report);
+  const CopyOptions options;
+  LockedCopy copy(files, image, movers, options, run.context);
   EXPECT_EQ(test::code_of([&] { copy.copy_wal_mode(lock.is_attached(), locked); }),
             Errc::source_changed);
 }

@@ -80,7 +80,7 @@ class Quiet : public ::testing::Test {
   std::string path_ = directory_.file("source.db");
   Progress progress_;
   CancelToken cancel_;
-  RunContext context_{progress_, cancel_};
+  RunContext context_{progress_, cancel_, {.deadline = Deadline::after(60s)}};
   std::optional<LiveFiles> files_;
   std::optional<QuietProof> proof_;
   std::string message_;
@@ -200,7 +200,6 @@ TEST_F(Quiet, AWriteRightBehindTheStartIsSeen) {
 
 TEST_F(Quiet, GivesUpOnASetThatNeverHoldsStill) {
   make_database(kit::JournalMode::delete_file);
-  context_.deadline = Deadline::after(60s);
   test::ScopedSys patch;
   // Each look finds it written to anew.
   static int fd;

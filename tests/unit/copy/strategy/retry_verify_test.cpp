@@ -313,7 +313,7 @@ TEST_P(ExclusiveOwner, ThatIsNeverSeenToJournalIsTakenAtItsWord) {
   Owner owner({open(pragmas())});
   owner->run(0);
   const Outcome outcome = copy();
-  expect_copied(outcome, Verdict::at_rest);
+  expect_copied(outcome, Verdict::assumed);
   EXPECT_EQ(outcome.report.assumptions.size(), 1U);
 }
 
@@ -336,7 +336,7 @@ TEST_P(ExclusiveOwner, WhoseMainIsNewerThanItsJournalIsTakenAtItsWord) {
   owner->run(0);
   const Outcome outcome = copy_seeing_the_journal(
       owner, [this] { set_mtime(source_, stat_path(source_ + "-journal")->mtime_ns + 1'000'000); });
-  expect_copied(outcome, Verdict::at_rest);
+  expect_copied(outcome, Verdict::assumed);
   EXPECT_EQ(outcome.report.assumptions.size(), 1U);
 }
 
@@ -347,7 +347,7 @@ TEST_P(ExclusiveOwner, WhoseMainIsAsNewAsItsJournalIsTakenAtItsWord) {
   owner->run(0);
   const Outcome outcome = copy_seeing_the_journal(
       owner, [this] { set_mtime(source_, stat_path(source_ + "-journal")->mtime_ns); });
-  expect_copied(outcome, Verdict::at_rest);
+  expect_copied(outcome, Verdict::assumed);
   EXPECT_EQ(outcome.report.assumptions.size(), 1U);
 }
 
@@ -368,7 +368,7 @@ TEST_P(ExclusiveOwner, ThatIsAnotherOneThanTheOneSeenIsTakenAtItsWord) {
     expect_refused(outcome, Errc::source_busy);  // the close took the journal with it
     return;
   }
-  expect_copied(outcome, Verdict::at_rest);
+  expect_copied(outcome, Verdict::assumed);
   EXPECT_EQ(outcome.report.assumptions.size(), 1U);
 }
 

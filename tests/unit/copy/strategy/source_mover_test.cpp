@@ -45,60 +45,56 @@ class SourceMoverTest : public ::testing::TestWithParam<bool> {
   SourceMoverTest() {
     test::write_text(source_, std::string(8192, 'x'));
     files_.emplace(source_);
-    target_.emplace(probe_source(*files_), directory_.path());
     movers_.push_back(std::make_unique<CountingMover>(GetParam(), moves_));
-    mover_.emplace(*files_, *target_, movers_, run_.context, report_);
+    mover_.emplace(*files_, image_, movers_);
   }
-  std::uint64_t image_size() {
-    return stat_of(target_->image().main_fd(), target_->image().main_path()).size_bytes;
-  }
+  std::uint64_t image_size() { return stat_of(image_.main_fd(), image_.main_path()).size_bytes; }
 
   kit::TemporaryDirectory directory_;
   std::string source_ = directory_.file("source.db");
   int moves_ = 0;
   test::TestContext run_;
-  Report report_;
   MoverLadder movers_;
   std::optional<LiveFiles> files_;
-  std::optional<StagedTarget> target_;
+  StagedImage image_{directory_.path()};
   std::optional<SourceMover> mover_;
 };
 
 INSTANTIATE_TEST_SUITE_P(SharesExtents, SourceMoverTest, ::testing::Bool());
 
 TEST_P(SourceMoverTest, OfASourceThatHasBecomeEmptyNothingIsLeft) {
-  EXPECT_EQ(mover_->move_main(), 8192U);
+  EXPECT_EQ(mover_->move_main(run_.context), 8192U);
   std::filesystem::resize_file(source_, 0);
   mover_->compare_from_now_on();
-  EXPECT_EQ(mover_->move_main(), 0U);
+  EXPECT_EQ(mover_->move_main(run_.context), 0U);
   EXPECT_EQ(image_size(), 0U);
 }
 
 TEST_P(SourceMoverTest, OfASourceThatHasBecomeShorterNoTailIsLeft) {
-  EXPECT_EQ(mover_->move_main(), 8192U);
+  EXPECT_EQ(mover_->move_main(run_.context), 8192U);
   std::filesystem::resize_file(source_, 4096);
   mover_->compare_from_now_on();
-  EXPECT_EQ(mover_->move_main(), 4096U);
+  EXPECT_EQ(mover_->move_main(run_.context), 4096U);
   EXPECT_EQ(image_size(), 4096U);
 }
 
 TEST_P(SourceMoverTest, AFileThatHasGoneIsAChange) {
-  EXPECT_EQ(test::code_of([&] { mover_->move_wal(); }), Errc::source_changed);
+  EXPECT_EQ(test::code_of([&] { mover_->move_wal(run_.context); }), Errc::source_changed);
   test::write_text(source_ + "-wal", "wal");
   files_->refresh_sidecars();
-  EXPECT_EQ(mover_->move_wal(), 3U);
+  EXPECT_EQ(mover_->move_wal(run_.context), 3U);
   std::filesystem::remove(source_ + "-wal");
   files_->refresh_sidecars();
-  EXPECT_EQ(test::code_of([&] { mover_->move_wal(); }), Errc::source_changed);
+  EXPECT_EQ(test::code_of([&] { mover_->move_wal(run_.context); }), Errc::source_changed);
 }
 
 TEST_P(SourceMoverTest, WhatNoRoundHasMovedIsNotCompared) {
   mover_->compare_from_now_on();
-  EXPECT_EQ(mover_->move_main(), 8192U);
+  EXPECT_EQ(mover_->move_main(run_.context), 8192U);
   EXPECT_EQ(moves_, 1);
   EXPECT_EQ(mover_->mover_used(), "counting");
   mover_->compare_from_now_on();
-  EXPECT_EQ(mover_->move_main(), 8192U);
+  EXPECT_EQ(mover_->move_main(run_.context), 8192U);
   EXPECT_EQ(moves_, GetParam() ? 2 : 1) << "what is shared is shared anew, else compared";
 }
 
@@ -111,17 +107,16 @@ class EmptiedSource : public ::testing::Test {
     const std::string source = directory.file("source.db");
     test::write_text(source, std::string(kSize, 'x'));
     LiveFiles files(source);
-    StagedTarget target(probe_source(files), directory.path());
-    SourceMover mover(files, target, movers, run_.context, report_);
+    StagedImage image(directory.path());
+    SourceMover mover(files, image, movers);
     const UniqueFd writer(::open(source.c_str(), O_RDWR | O_CLOEXEC));
     const EmptiedForAMoment moment(writer.get(), kSize, when);
-    const std::optional<Errc> code = test::code_of([&] { mover.move_main(); });
+    const std::optional<Errc> code = test::code_of([&] { mover.move_main(run_.context); });
     return moment.has_been() ? code : std::nullopt;
   }
 
   static constexpr std::uint64_t kSize = std::uint64_t{6} << 20U;
   test::TestContext run_;
-  Report report_;
 };
 
 class EmptiedSourceOf : public EmptiedSource, public ::testing::WithParamInterface<MakeMover> {};

@@ -17,18 +17,17 @@ std::string Outcome::explain() const {
     text = std::string(to_string(report.verdict)) + " by " + report.strategy;
   }
   for (const std::string& decision : report.decisions) text += "\n  tried " + decision;
-  for (const auto& [name, value] : report.facts) text.append("\n  ").append(name + "=" + value);
+  if (report.wal) text += "\n  WAL frames: " + std::to_string(report.wal->frames);
   return text;
 }
 
-Outcome run_request(const CopyRequest& request, const Registry& registry, Deadline deadline) {
+Outcome run_request(const CopyRequest& request, const Registry& registry, Deadline deadline,
+                    const CancelToken& cancel) {
   Outcome outcome;
   try {
     Pipeline pipeline = Pipeline::build(request, registry);
     Progress progress;
-    const CancelToken cancel;
-    RunContext context(progress, cancel);
-    context.deadline = deadline;
+    RunContext context(progress, cancel, {.deadline = deadline});
     pipeline.run(context, outcome.report);
   } catch (const Error& error) {
     outcome.error = error;
@@ -36,7 +35,7 @@ Outcome run_request(const CopyRequest& request, const Registry& registry, Deadli
   return outcome;
 }
 
-Registry registry_of(std::function<std::unique_ptr<CopyStrategy>()> make) {
+Registry registry_of(std::function<std::unique_ptr<StrategyChooser>()> make) {
   Registry registry;
   registry.add(StrategyEntry{"under-test", std::move(make)});
   return registry;

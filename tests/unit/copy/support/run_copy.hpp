@@ -22,11 +22,14 @@ struct Outcome {
   std::string explain() const;
 };
 
+inline const CancelToken kNeverCancelled;
+
 Outcome run_request(const CopyRequest& request, const Registry& registry,
-                    Deadline deadline = Deadline::adaptive());
+                    Deadline deadline = Deadline::never(),
+                    const CancelToken& cancel = kNeverCancelled);
 
 // A registry that knows `make` by the name "under-test" alone.
-Registry registry_of(std::function<std::unique_ptr<CopyStrategy>()> make);
+Registry registry_of(std::function<std::unique_ptr<StrategyChooser>()> make);
 CopyRequest request_of(const std::string& source, const std::string& destination,
                        const std::string& strategy = "under-test");
 

@@ -1,0 +1,278 @@
+#include "sqlbk/core/attempts.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <optional>
+#include <thread>
+
+namespace sqlbk {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = Deadline::Clock;
+
+// Between two attempts. Short: a saturating writer frees its lock for less than SQLite's own steps.
+constexpr std::chrono::milliseconds kBetweenAttempts = 1ms;
+// Between two rounds. A lock may be held for seconds; a writer leaves gaps of milliseconds.
+constexpr std::chrono::milliseconds kBetweenRounds = 10ms;
+constexpr std::chrono::milliseconds kBetweenBusyRounds = 50ms;
+// Frames without checksums stay as they are once no program has the database open.
+constexpr unsigned kProbesOfDeadFrames = 3;
+// What cannot be seen from here in so many rounds will not be seen in the next.
+constexpr unsigned kRoundsOfAssumptions = 3;
+
+std::string in_seconds(Clock::duration time) {
+  const auto tenths = std::chrono::duration_cast<std::chrono::milliseconds>(time).count() / 100;
+  return std::to_string(tenths / 10) + '.' + std::to_string(tenths % 10) + " s";
+}
+
+Retry retry_of(const Error& error) {
+  return errc_info(error.code()).retry;
+}
+
+// "lock+range" of "lock" or "lock+range", by the mover "range".
+std::string made_by(const CopyStrategy& strategy, const std::string& mover) {
+  if (mover.empty()) return std::string(strategy.name());
+  if (strategy.traits().is_mover) return mover;
+  const std::string_view name = strategy.name();
+  return std::string(name.substr(0, name.find('+'))) + '+' + mover;
+}
+
+// What the series of a run failed of.
+class Failures {
+ public:
+  void begin_round() {
+    ++rounds_;
+    only_busy_ = true;
+  }
+  void add(const Error& error) {
+    ++counts_[error.code()];
+    only_busy_ = only_busy_ && error.code() == Errc::source_busy;
+    // That the time was over says less than what it was spent on.
+    if (!last_ || error.code() != Errc::deadline_exceeded) last_ = error;
+  }
+  unsigned count(Errc code) const {
+    const auto found = counts_.find(code);
+    return found == counts_.end() ? 0 : found->second;
+  }
+  unsigned rounds() const { return rounds_; }
+  bool only_busy() const { return only_busy_; }  // in the last round
+  const Error& last() const { return *last_; }
+
+ private:
+  std::map<Errc, unsigned> counts_;
+  std::optional<Error> last_;
+  unsigned rounds_ = 0;
+  bool only_busy_ = true;
+};
+
+class AttemptLoop {
+ public:
+  AttemptLoop(StrategyChooser& chooser, LiveFiles& files, StagedImage& image,
+              const CopyOptions& options, RunContext& context, AttemptLog& log)
+      : chooser_(chooser),
+        files_(files),
+        image_(image),
+        options_(options),
+        context_(context),
+        log_(log),
+        give_up_(time_for_attempts()) {}
+
+  ProvenCopy run() {
+    const unsigned rounds = std::max(1U, chooser_.rounds(options_));
+    try {
+      while (failures_.rounds() < rounds && !is_over()) {
+        if (failures_.rounds() > 0) pause();
+        std::optional<ProvenCopy> copy = try_round();
+        if (copy) return std::move(*copy);
+      }
+    } catch (const Error& error) {
+      if (error.code() != Errc::unsupported_file_system) throw;
+      return copy_unproven(error);
+    }
+    return copy_unproven(last_failure());
+  }
+
+ private:
+  // Half of what is left, where an unproven copy may have to be made in the rest.
+  Deadline time_for_attempts() const {
+    const Deadline& run = context_.deadline();
+    if (!options_.allow_unproven || run.is_never()) return run;
+    return Deadline::at(start_ + run.left() / 2);
+  }
+
+  // Every choice in turn, for a source that is probed anew.
+  std::optional<ProvenCopy> try_round() {
+    failures_.begin_round();
+    files_.begin_attempt();
+    const SourceFacts facts = probe_source(files_);
+    require_copyable(facts, {.opaque = options_.opaque});
+    for (const Choice& choice : chooser_.choose(facts, options_)) {
+      // A locking strategy that used up the lock budget is not retried.
+      if (choice.strategy->traits().takes_locks && failures_.count(Errc::lock_budget_exceeded)) {
+        continue;
+      }
+      std::optional<ProvenCopy> copy = try_choice(choice);
+      if (copy || is_over()) return copy;
+    }
+    stays_as_it_is_ = (facts.at_rest() &&
+                       failures_.count(Errc::frames_without_checksum) >= kProbesOfDeadFrames) ||
+                      failures_.count(Errc::assumption_refused) >= kRoundsOfAssumptions;
+    return std::nullopt;
+  }
+
+  std::optional<ProvenCopy> try_choice(const Choice& choice) {
+    if (!choice.reason.empty()) {
+      is_named_ = false;
+      log_.decisions.push_back(std::string(choice.strategy->name()) + ": " + choice.reason);
+      context_.log(LogLevel::debug, "auto tries " + log_.decisions.back());
+    }
+    try {
+      return try_series(choice);
+    } catch (const Error& error) {
+      if (retry_of(error) == Retry::no) throw;
+      context_.log(LogLevel::info, error.what());
+      failures_.add(error);
+      image_.discard();
+      return std::nullopt;
+    }
+  }
+
+  // Attempts of one strategy, until one succeeds or the policy says that it is enough.
+  ProvenCopy try_series(const Choice& choice) {
+    choice.strategy->begin_series();
+    const Clock::time_point busy_until = Clock::now() + choice.policy.busy_patience;
+    unsigned counted = 0;
+    unsigned dead_frames = 0;
+    std::optional<Error> reason;
+    while (true) {
+      const Clock::time_point start = Clock::now();
+      try {
+        return try_once(*choice.strategy);
+      } catch (Error& error) {
+        if (retry_of(error) == Retry::no) throw;
+        longest_attempt_ = std::max(longest_attempt_, Clock::now() - start);
+        NextAttempt next = choice.strategy->after_failure(error, image_);
+        // That the time was over says less than what it was spent on.
+        if (error.code() == Errc::deadline_exceeded && reason) throw Error(*reason);
+        const bool is_busy = error.code() == Errc::source_busy && Clock::now() < busy_until;
+        if (!is_busy) ++counted;
+        const bool is_lost = error.code() == Errc::frames_without_checksum;
+        dead_frames = is_lost && !lock_state(files_).any() ? dead_frames + 1 : 0;
+        if (!next.hint.empty()) error.with_hint(std::move(next.hint));
+        const bool may_go_on = retry_of(error) == Retry::same_strategy && next.may_succeed &&
+                               dead_frames < kProbesOfDeadFrames &&
+                               counted < std::max(1U, choice.policy.attempts) && !is_over();
+        if (!may_go_on) throw;
+        context_.log(LogLevel::debug, error.what());
+        reason = error;
+      }
+      sleep_for(kBetweenAttempts);
+    }
+  }
+
+  ProvenCopy try_once(CopyStrategy& strategy) {
+    ++log_.attempts;
+    begin_to_copy();
+    RunContext phase = context_.until(give_up_);
+    Evidence evidence = strategy.attempt(files_, image_, options_, phase);
+    judge(evidence);
+    std::string name = made_by(strategy, evidence.mover);
+    return {.evidence = std::move(evidence), .strategy = std::move(name)};
+  }
+
+  // What rests on an assumption says so, or is refused.
+  void judge(Evidence& evidence) const {
+    if (evidence.assumptions.empty()) return;
+    evidence.verdict = Verdict::assumed;
+    if (options_.allow_assumptions) return;
+    for (const Assumption& assumption : evidence.assumptions) {
+      if (std::ranges::count(options_.assume, assumption.kind) != 0) continue;
+      throw Error(Errc::assumption_refused, "unable to prove a copy of " +
+                                                quoted(files_.given_path()) +
+                                                " without assuming that " + assumption.sentence)
+          .with_path(files_.given_path())
+          .with_hint("vouch for it with --assume " + std::string(to_string(assumption.kind)) +
+                     ", or accept the verdict 'assumed' by leaving out --strict");
+    }
+  }
+
+  void begin_to_copy() {
+    std::uint64_t size_bytes = files_.stat(SourceFile::main).size_bytes;
+    if (files_.has(SourceFile::wal)) size_bytes += files_.stat(SourceFile::wal).size_bytes;
+    context_.progress().begin(Phase::copy, size_bytes);
+  }
+
+  // No other attempt begins. Without a deadline of the run the longest attempt says how long all of
+  // them may take; none is cut off for that.
+  bool is_over() const {
+    if (stays_as_it_is_ || give_up_.has_passed()) return true;
+    const Clock::duration most = std::max<Clock::duration>(10 * longest_attempt_, 60s);
+    return give_up_.is_never() && Clock::now() - start_ >= most;
+  }
+
+  void pause() {
+    busy_pause_ = failures_.only_busy() ? std::min(busy_pause_ + kBetweenRounds, kBetweenBusyRounds)
+                                        : kBetweenRounds;
+    sleep_for(busy_pause_);
+  }
+
+  // A cancel is heard; that the time is over is left to is_over(), which knows the reason.
+  void sleep_for(std::chrono::milliseconds duration) {
+    std::this_thread::sleep_for(duration);
+    if (!give_up_.has_passed()) context_.tick();
+  }
+
+  // Of a strategy that was asked for by name as it is; of several with how long they were tried.
+  Error last_failure() const {
+    Error error = failures_.last();
+    if (is_named_) return error;
+    error.add_context("gave up on " + quoted(files_.given_path()) + " after " +
+                      std::to_string(failures_.rounds()) +
+                      (failures_.rounds() == 1 ? " round" : " rounds") + " in " +
+                      in_seconds(Clock::now() - start_));
+    error.with_path(files_.given_path());
+    // The default of a busy source is to use the strategy that was used.
+    if (error.hint() == errc_info(Errc::source_busy).hint) {
+      error.with_hint("try again when the owner is idle or closed, or raise --copy-retry");
+    }
+    return error;
+  }
+
+  ProvenCopy copy_unproven(const Error& why) {
+    CopyStrategy* const strategy = options_.allow_unproven ? chooser_.unproven() : nullptr;
+    if (strategy == nullptr || why.code() == Errc::unsuitable) throw Error(why);
+    image_.discard();
+    ++log_.attempts;
+    begin_to_copy();
+    Evidence evidence = strategy->attempt(files_, image_, options_, context_);
+    evidence.verdict = Verdict::unproven;
+    evidence.warnings.push_back("this copy may be torn or stale: " + std::string(why.what()));
+    std::string name = made_by(*strategy, evidence.mover);
+    return {.evidence = std::move(evidence), .strategy = std::move(name)};
+  }
+
+  StrategyChooser& chooser_;
+  LiveFiles& files_;
+  StagedImage& image_;
+  const CopyOptions& options_;
+  RunContext& context_;
+  AttemptLog& log_;
+  const Clock::time_point start_ = Clock::now();
+  const Deadline give_up_;  // of the attempts that are to prove something
+  Clock::duration longest_attempt_{0};
+  Failures failures_;
+  std::chrono::milliseconds busy_pause_ = kBetweenRounds;
+  bool is_named_ = true;
+  bool stays_as_it_is_ = false;
+};
+
+}  // namespace
+
+ProvenCopy run_attempts(StrategyChooser& chooser, LiveFiles& files, StagedImage& image,
+                        const CopyOptions& options, RunContext& context, AttemptLog& log) {
+  return AttemptLoop(chooser, files, image, options, context, log).run();
+}
+
+}  // namespace sqlbk
