@@ -13,12 +13,15 @@
 #include <string_view>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <vector>
 
 namespace sqlbk::test {
 
 class RemoteSqlite {
  public:
-  explicit RemoteSqlite(const std::string& path) {
+  // `how`: as the program's second argument. `wrapper`: a command to run it with.
+  explicit RemoteSqlite(const std::string& path, const std::string& how = "",
+                        const std::vector<std::string>& wrapper = {}) {
     const char* program = std::getenv("SQLBK_TEST_SQLITE");
     if (program == nullptr) throw std::runtime_error("SQLBK_TEST_SQLITE is not set");
     std::array<int, 2> down{};
@@ -26,10 +29,16 @@ class RemoteSqlite {
     if (::pipe2(down.data(), O_CLOEXEC) != 0 || ::pipe2(up.data(), O_CLOEXEC) != 0) {
       throw std::runtime_error("pipe");
     }
+    std::vector<std::string> words = wrapper;
+    words.insert(words.end(), {program, path});
+    if (!how.empty()) words.push_back(how);
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
     pid_ = ::fork();
     if (pid_ == 0) {
       if (::dup2(down[0], 0) < 0 || ::dup2(up[1], 1) < 0) ::_exit(126);
-      ::execl(program, program, path.c_str(), nullptr);
+      ::execvp(arguments[0], arguments.data());
       ::_exit(127);
     }
     static_cast<void>(::close(down[0]));

@@ -8,6 +8,7 @@
 #include <limits>
 #include <sstream>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 #include <utility>
 
@@ -24,28 +25,85 @@ std::uint64_t number(const std::string& text, std::uint64_t otherwise) {
   return value;
 }
 
+// "fe:00:5678", the device in hexadecimal.
+LockedFile locked_file(const std::string& text) {
+  unsigned major_number = 0;
+  unsigned minor_number = 0;
+  const std::size_t first = text.find(':');
+  const std::size_t second = text.rfind(':');
+  if (first == second) return {};
+  const char* begin = text.data();
+  static_cast<void>(std::from_chars(begin, begin + first, major_number, 16));
+  static_cast<void>(std::from_chars(begin + first + 1, begin + second, minor_number, 16));
+  return {.device = makedev(major_number, minor_number),
+          .inode = number(text.substr(second + 1), 0)};
+}
+
+// The word behind `key` in what the kernel tells about a descriptor of this thread's table.
+std::optional<std::string> fdinfo_value(int fd, const std::string& key) {
+  std::ifstream info("/proc/thread-self/fdinfo/" + std::to_string(fd));
+  for (std::string word, value; info >> word >> value;) {
+    if (word == key) return value;
+  }
+  return std::nullopt;
+}
+
+// "27 1 254:0 / / rw ... - ext4 /dev/vda rw": the number of a mount, its parent's, the device of
+// its super block. nullopt: the mount is not one of this thread's namespace.
+std::optional<std::uint64_t> device_of_mount(const std::string& mount) {
+  std::ifstream mounts("/proc/thread-self/mountinfo");
+  for (std::string line; std::getline(mounts, line);) {
+    std::istringstream words(line);
+    std::string id, parent;
+    unsigned major_number = 0;
+    unsigned minor_number = 0;
+    char colon = 0;
+    if (!(words >> id >> parent >> major_number >> colon >> minor_number)) continue;
+    if (id == mount) return makedev(major_number, minor_number);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
-std::vector<ProcLock> read_proc_locks() {
+std::optional<ProcLock> parse_lock_row(const std::string& row) {
   // "1: POSIX  ADVISORY  WRITE 1234 fe:00:5678 1073741824 1073742335", "->" in front of waiters.
+  if (row.find("->") != std::string::npos) return std::nullopt;
+  std::istringstream words(row);
+  std::string index, type, enforcement, mode, pid, file, first, last;
+  if (!(words >> index >> type >> enforcement >> mode >> pid >> file >> first >> last)) {
+    return std::nullopt;
+  }
+  if (type != "POSIX" && type != "OFDLCK" && type != "FLOCK") return std::nullopt;
+  return ProcLock{.pid = pid == "-1" ? -1 : static_cast<int>(number(pid, 0)),
+                  .is_write = mode == "WRITE",
+                  .is_posix = type == "POSIX",
+                  .is_flock = type == "FLOCK",
+                  .file = locked_file(file),
+                  .first_byte = number(first, 0),
+                  .last_byte = number(last, std::numeric_limits<std::uint64_t>::max())};
+}
+
+std::vector<ProcLock> read_proc_locks() {
   std::vector<ProcLock> locks;
   std::ifstream file("/proc/locks");
   for (std::string line; std::getline(file, line);) {
-    if (line.find("->") != std::string::npos) continue;
-    std::istringstream words(line);
-    std::string index, type, enforcement, mode, pid, device, first, last;
-    if (!(words >> index >> type >> enforcement >> mode >> pid >> device >> first >> last)) {
-      continue;
-    }
-    if (type != "POSIX" && type != "OFDLCK") continue;
-    locks.push_back({.pid = pid == "-1" ? -1 : static_cast<int>(number(pid, 0)),
-                     .is_write = mode == "WRITE",
-                     .is_posix = type == "POSIX",
-                     .inode = number(device.substr(device.rfind(':') + 1), 0),
-                     .first_byte = number(first, 0),
-                     .last_byte = number(last, std::numeric_limits<std::uint64_t>::max())});
+    if (std::optional<ProcLock> lock = parse_lock_row(line)) locks.push_back(*lock);
   }
   return locks;
+}
+
+LockedFile file_in_lock_rows(int fd) {
+  struct stat file {};
+  if (::fstat(fd, &file) != 0) return {};
+  LockedFile found{.device = file.st_dev, .inode = file.st_ino};
+  // Linux before 5.14 does not tell the inode here.
+  const auto inode = fdinfo_value(fd, "ino:");
+  if (inode) found.inode = number(*inode, found.inode);
+  const auto mount = fdinfo_value(fd, "mnt_id:");
+  const auto device = mount ? device_of_mount(*mount) : std::nullopt;
+  if (device) found.device = *device;
+  return found;
 }
 
 bool process_holds_locks_on(int fd) noexcept {
@@ -65,7 +123,7 @@ bool process_holds_locks_on(int fd) noexcept {
     for (int i = 0; i < kReads; ++i) {
       std::vector<ProcLock> now = read_proc_locks();
       for (const ProcLock& row : now) {
-        if (row.is_posix && row.pid == self && row.inode == file.st_ino) return true;
+        if (row.is_posix && row.pid == self && row.file.inode == file.st_ino) return true;
       }
       if (i > 0 && !now.empty() && now == before) return false;
       before = std::move(now);
@@ -97,9 +155,9 @@ std::vector<LockRow> list_locks(const LiveFiles& files) {
   const std::vector<platform::ProcLock> locks = platform::read_proc_locks();
   for (const SourceFile file : kSourceFiles) {
     if (!files.has(file)) continue;
-    const std::uint64_t inode = files.stat(file).inode;
+    const platform::LockedFile wanted = platform::file_in_lock_rows(files.fd_of(file));
     for (const platform::ProcLock& lock : locks) {
-      if (lock.inode != inode) continue;
+      if (lock.is_flock || lock.file != wanted) continue;
       LockRow row{.file = file,
                   .holder = {.pid = lock.pid, .is_write = lock.is_write},
                   .program = {},

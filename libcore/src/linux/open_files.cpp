@@ -2,26 +2,23 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
-#include <dirent.h>
 #include <fcntl.h>
 #include <fstream>
 #include <linux/kcmp.h>
-#include <memory>
 #include <optional>
-#include <sstream>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "linux/proc.hpp"
+
 namespace sqlbk {
 namespace {
 
-struct CloseDirectory {
-  void operator()(DIR* directory) const noexcept { static_cast<void>(::closedir(directory)); }
-};
-using Directory = std::unique_ptr<DIR, CloseDirectory>;
+using platform::Directory;
+using platform::is_kernel_thread;
+using platform::next_number;
 
 struct Wanted {
   SourceFile file;
@@ -29,17 +26,6 @@ struct Wanted {
 };
 
 enum class Sight { seen, gone, forbidden };
-
-// The next entry whose name is a number, in any order; nullopt: there is none.
-std::optional<int> next_number(DIR* directory) {
-  while (const dirent* entry = ::readdir(directory)) {
-    const std::string_view name(entry->d_name);
-    int number = 0;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-    if (error == std::errc() && end == name.data() + name.size()) return number;
-  }
-  return std::nullopt;
-}
 
 // What the descriptor refers to. It need not be opened for that, and AT_STATX_DONT_SYNC asks no
 // server, which might be gone.
@@ -90,22 +76,6 @@ Sight look_into_process(int pid, const std::vector<Wanted>& wanted,
   std::ranges::sort(files);
   files.erase(std::unique(files.begin(), files.end()), files.end());
   return sight;
-}
-
-// The kernel's own threads have no descriptors, but nobody but root may see that.
-bool is_kernel_thread(int pid) {
-  constexpr unsigned kKernelThreadFlag = 0x00200000;  // PF_KTHREAD
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  std::string line;
-  static_cast<void>(std::getline(file, line));
-  // Behind the name, which may hold anything: state, five numbers, flags (proc(5)).
-  const std::size_t name_end = line.rfind(')');
-  if (name_end == std::string::npos) return false;
-  std::istringstream words(line.substr(name_end + 1));
-  std::string skipped;
-  for (int i = 0; i < 6; ++i) words >> skipped;
-  unsigned flags = 0;
-  return words >> flags && (flags & kKernelThreadFlag) != 0;
 }
 
 std::vector<Wanted> identities(const LiveFiles& files) {

@@ -289,7 +289,7 @@ TEST_F(LocksTest, LocksOfThisProcessAreKnown) {
   const auto rows = platform::read_proc_locks();
   EXPECT_TRUE(std::ranges::any_of(rows, [&](const platform::ProcLock& row) {
     return row.pid == ::getpid() && row.is_posix && !row.is_write && row.first_byte == 0 &&
-           row.last_byte == 0 && row.inode == test::inode_of(path_);
+           row.last_byte == 0 && row.file.inode == test::inode_of(path_);
   }));
 }
 
@@ -300,7 +300,7 @@ TEST_F(LocksTest, ALockWithoutAnEndReachesToTheLastByte) {
   lock_range(fd.get(), F_WRLCK, 7, 0);
   const auto rows = platform::read_proc_locks();
   EXPECT_TRUE(std::ranges::any_of(rows, [&](const platform::ProcLock& row) {
-    return row.inode == test::inode_of(path_) && row.is_write && !row.is_posix &&
+    return row.file.inode == test::inode_of(path_) && row.is_write && !row.is_posix &&
            row.first_byte == 7 && row.last_byte == UINT64_MAX;
   }));
 }

@@ -1,0 +1,734 @@
+// Who uses a database, and with which sidecars: other programs with SQLite connections of their
+// own, under this name and under others, seen and unseen.
+#include "sqlbk/core/database_users.hpp"
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <fcntl.h>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <sched.h>
+#include <string>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "files.hpp"
+#include "kit/temporary_directory.hpp"
+#include "linux/process_files.hpp"
+#include "process.hpp"
+#include "remote_sqlite.hpp"
+#include "sqlbk/core/io.hpp"
+#include "sqlbk/core/locks.hpp"
+#include "sqlbk/format/wal_index.hpp"
+
+namespace sqlbk {
+
+void PrintTo(UsersVerdict verdict, std::ostream* out) {
+  constexpr std::array kNames{"these", "unknown", "others"};
+  *out << kNames.at(static_cast<std::size_t>(verdict));
+}
+
+namespace {
+
+namespace fs = std::filesystem;
+using test::RemoteSqlite;
+
+constexpr UsersVerdict kThese = UsersVerdict::these;
+constexpr UsersVerdict kUnknown = UsersVerdict::unknown;
+constexpr UsersVerdict kOthers = UsersVerdict::others;
+
+// A process without SQLite that has done something and stays.
+class Bystander {
+ public:
+  explicit Bystander(const std::function<void()>& work) {
+    std::array<int, 2> ready{};
+    if (::pipe2(ready.data(), O_CLOEXEC) != 0) throw std::runtime_error("pipe");
+    pid_ = ::fork();
+    if (pid_ < 0) throw std::runtime_error("fork");
+    if (pid_ == 0) {
+      work();
+      static_cast<void>(::write(ready[1], "!", 1) == 1);
+      while (true) ::pause();
+    }
+    static_cast<void>(::close(ready[1]));
+    char byte = 0;
+    const bool is_ready = ::read(ready[0], &byte, 1) == 1;
+    static_cast<void>(::close(ready[0]));
+    if (!is_ready) throw std::runtime_error("the bystander failed");
+  }
+  Bystander(const Bystander&) = delete;
+  Bystander& operator=(const Bystander&) = delete;
+  ~Bystander() {
+    static_cast<void>(::kill(pid_, SIGKILL));
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) continue;
+  }
+  pid_t pid() const noexcept { return pid_; }
+
+ private:
+  pid_t pid_ = -1;
+};
+
+int open_or_exit(const std::string& path, int flags) {
+  const int fd = ::open(path.c_str(), flags | O_CLOEXEC);
+  if (fd < 0) ::_exit(3);
+  return fd;
+}
+
+// For open-file-description locks of this process.
+void lock_range(int fd, std::uint64_t first, std::uint64_t length) {
+  struct flock lock {};
+  lock.l_type = F_RDLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = static_cast<off_t>(first);
+  lock.l_len = static_cast<off_t>(length);
+  ASSERT_EQ(::fcntl(fd, F_OFD_SETLK, &lock), 0);
+}
+
+bool sees_all() {
+  return platform::is_in_initial_pid_namespace() && platform::may_look_into_all_processes();
+}
+
+class DatabaseUsersTest : public testing::Test {
+ protected:
+  void make(const std::string& mode) const { make_at(path_, mode); }
+  static void make_at(const std::string& path, const std::string& mode) {
+    RemoteSqlite maker(path);
+    maker.run("PRAGMA journal_mode=" + mode + "; CREATE TABLE t(a); INSERT INTO t VALUES (1)");
+    maker.stop();
+  }
+  static UsersAnswer answer_for(const std::string& path) {
+    LiveFiles files(path);
+    return DatabaseUsers(files).at_start();
+  }
+  UsersAnswer answer() const { return answer_for(path_); }
+  static void expect(UsersVerdict verdict, const UsersAnswer& found) {
+    EXPECT_EQ(found.verdict, verdict) << found.sentence;
+    EXPECT_EQ(found.sentence.empty(), verdict == kThese) << found.sentence;
+    EXPECT_EQ(found.hint.empty(), verdict != kOthers);
+  }
+  // Another database takes the name, as a restore does it.
+  void replace_main() const {
+    const std::string other = directory_.file("restored.db");
+    make_at(other, "wal");
+    fs::rename(other, path_);
+  }
+  static std::string spill(const std::string& journal_mode) {
+    return "PRAGMA journal_mode=" + journal_mode +
+           "; PRAGMA cache_size=5; BEGIN; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
+           "FROM n WHERE i < 300) INSERT INTO t SELECT zeroblob(900) FROM n";
+  }
+
+  kit::TemporaryDirectory directory_;
+  std::string path_ = directory_.file("source.db");
+};
+
+// --- Honest owners.
+
+TEST_F(DatabaseUsersTest, NothingUsesIt) {
+  for (const char* mode : {"delete", "wal"}) {
+    make(mode);
+    expect(kThese, answer());
+    fs::remove(path_);
+  }
+}
+
+class HonestOwner : public DatabaseUsersTest,
+                    public testing::WithParamInterface<std::array<const char*, 3>> {
+ protected:
+  void SetUp() override {
+    if (!platform::is_in_initial_pid_namespace()) {
+      GTEST_SKIP() << "from this process-id namespace not every process can be seen";
+    }
+  }
+};
+
+TEST_P(HonestOwner, UsesThese) {
+  const auto [name, mode, sql] = GetParam();
+  make(mode);
+  RemoteSqlite owner(path_);
+  owner.run(sql);
+  expect(kThese, answer());
+  RemoteSqlite second(path_);
+  static_cast<void>(second.try_run("SELECT count(*) FROM t"));
+  expect(kThese, answer());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Owners, HonestOwner,
+    testing::Values(std::array{"wal_idle", "wal", "SELECT * FROM t"},
+                    std::array{"wal_reader", "wal", "BEGIN; SELECT * FROM t"},
+                    std::array{"wal_writer", "wal", "BEGIN; INSERT INTO t VALUES (2)"},
+                    std::array{"wal_exclusive", "wal",
+                               "PRAGMA locking_mode=EXCLUSIVE; INSERT INTO t VALUES (2)"},
+                    std::array{
+                        "wal_then_exclusive", "wal",
+                        "SELECT * FROM t; PRAGMA locking_mode=EXCLUSIVE; INSERT INTO t VALUES (2)"},
+                    std::array{"rollback_idle", "delete", "SELECT * FROM t"},
+                    std::array{"rollback_reader", "delete", "BEGIN; SELECT * FROM t"},
+                    std::array{"rollback_reserved", "delete", "BEGIN IMMEDIATE"},
+                    std::array{"rollback_dirty", "delete", "BEGIN; INSERT INTO t VALUES (2)"},
+                    std::array{"rollback_exclusive", "delete", "BEGIN EXCLUSIVE"},
+                    std::array{"persist", "persist", "INSERT INTO t VALUES (2)"},
+                    std::array{"truncate", "truncate", "INSERT INTO t VALUES (2)"},
+                    std::array{"exclusive_mode", "delete",
+                               "PRAGMA locking_mode=EXCLUSIVE; INSERT INTO t VALUES (2)"},
+                    std::array{"exclusive_persist", "persist",
+                               "PRAGMA locking_mode=EXCLUSIVE; INSERT INTO t VALUES (2)"}),
+    [](const testing::TestParamInfo<HonestOwner::ParamType>& test) {
+      return std::string(test.param[0]);
+    });
+
+TEST_F(HonestOwner, InTheMiddleOfATransactionThatHasReachedMain) {
+  make("delete");
+  RemoteSqlite owner(path_);
+  owner.run(spill("delete"));
+  ASSERT_EQ(test::read_file(path_ + "-journal").at(0), std::byte{0xd9});
+  expect(kThese, answer());
+  owner.run("ROLLBACK");
+  expect(kThese, answer());
+}
+
+TEST_F(HonestOwner, OfAnotherDatabaseToo) {
+  make("wal");
+  const std::string other = directory_.file("other.db");
+  make_at(other, "wal");
+  RemoteSqlite owner(path_);
+  owner.run("ATTACH '" + other + "' AS o; SELECT * FROM t; SELECT * FROM o.t");
+  expect(kThese, answer());
+  fs::remove(other + "-wal");
+  expect(kThese, answer());
+}
+
+TEST_F(HonestOwner, WhoseDatabaseIsReachedThroughALink) {
+  make("wal");
+  const std::string link = directory_.file("link.db");
+  fs::create_symlink(path_, link);
+  RemoteSqlite owner(link);
+  owner.run("SELECT * FROM t");
+  expect(kThese, answer());
+  expect(kThese, answer_for(link));
+}
+
+TEST_F(HonestOwner, WhoIsDead) {
+  make("wal");
+  RemoteSqlite owner(path_);
+  owner.run("INSERT INTO t VALUES (2)");
+  owner.kill();
+  ASSERT_GT(fs::file_size(path_ + "-wal"), 0U);
+  expect(kThese, answer());
+}
+
+TEST_F(HonestOwner, WhoDiedInATransaction) {
+  make("delete");
+  RemoteSqlite owner(path_);
+  owner.run(spill("delete"));
+  owner.kill();
+  ASSERT_EQ(test::read_file(path_ + "-journal").at(0), std::byte{0xd9});
+  expect(kThese, answer());
+}
+
+// It holds SHARED and takes no lock that would say so on the -shm (walBeginShmUnreliable()).
+TEST_F(HonestOwner, WhoMayNotWriteTheIndex) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  make("wal");
+  RemoteSqlite dead(path_);
+  dead.run("INSERT INTO t VALUES (2)");
+  dead.kill();
+  fs::permissions(directory_.path(), fs::perms(0755));
+  for (const char* suffix : {"", "-wal", "-shm"}) fs::permissions(path_ + suffix, fs::perms(0644));
+  const RemoteSqlite reader(path_, "read-only",
+                            {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"});
+  LiveFiles files(path_);
+  const LockState locks = lock_state(files);
+  if (!locks.shared || locks.dms) GTEST_SKIP() << "this SQLite locks in another way";
+  expect(kThese, DatabaseUsers(files).at_start());
+}
+
+TEST_F(DatabaseUsersTest, AnotherCopyIsNoOwner) {
+  make("wal");
+  RemoteSqlite dead(path_);
+  dead.run("INSERT INTO t VALUES (2)");
+  dead.kill();
+  const UniqueFd main = open_at(AT_FDCWD, path_, O_RDONLY, 0, path_);
+  const UniqueFd shm = open_at(AT_FDCWD, path_ + "-shm", O_RDONLY, 0, path_);
+  lock_range(main.get(), kCopySharedByte, 1);
+  lock_range(shm.get(), format::kWalReadLock0Byte, 1);
+  lock_range(shm.get(), format::kWalDmsLockByte, 1);
+  expect(kThese, answer());
+  if (!sees_all()) return;
+  RemoteSqlite owner(path_);
+  owner.run("SELECT * FROM t");
+  expect(kThese, answer());
+}
+
+// --- Owners that lock for an open file, so that no lock names a process.
+
+class OpenFileLocks : public DatabaseUsersTest, public testing::WithParamInterface<const char*> {};
+
+TEST_P(OpenFileLocks, AreFoundAmongTheDescriptorsOrAssumed) {
+  for (const char* mode : {"wal", "delete"}) {
+    make(mode);
+    RemoteSqlite owner(path_, "open-file-locks");
+    owner.run(GetParam());
+    LiveFiles files(path_);
+    ASSERT_TRUE(lock_state(files).shared);
+    EXPECT_EQ(lock_state(files).shared->pid, -1);
+    expect(sees_all() ? kThese : kUnknown, answer());
+    if (::geteuid() == 0) {
+      EXPECT_EQ(test::in_child([&] {
+                  fs::permissions(directory_.path(), fs::perms::all);
+                  fs::permissions(path_, fs::perms::all);
+                  for (const char* sidecar : {"-wal", "-shm", "-journal"}) {
+                    if (fs::exists(path_ + sidecar)) {
+                      fs::permissions(path_ + sidecar, fs::perms::all);
+                    }
+                  }
+                  test::drop_privileges();
+                  return answer().verdict == kUnknown ? 0 : 1;
+                }),
+                0)
+          << mode;
+    }
+    owner.stop();
+    fs::remove(path_);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Owners, OpenFileLocks,
+                         testing::Values("BEGIN; SELECT * FROM t",
+                                         "PRAGMA locking_mode=EXCLUSIVE; INSERT INTO t VALUES (2)"),
+                         [](const testing::TestParamInfo<const char*>& test) {
+                           return test.index == 0 ? "Shared" : "Exclusive";
+                         });
+
+TEST_F(DatabaseUsersTest, AnOwnerElsewhereWithLocksOfAnOpenFileIsNotCoveredByABystander) {
+  make("wal");
+  const std::string other = directory_.file("other.db");
+  fs::create_hard_link(path_, other);
+  RemoteSqlite owner(other, "open-file-locks");
+  owner.run("INSERT INTO t VALUES (2)");
+  expect(kOthers, answer());
+  RemoteSqlite bystander(path_);
+  bystander.run("SELECT * FROM t");
+  expect(kOthers, answer());
+}
+
+// --- Main was replaced under its owner.
+
+TEST_F(DatabaseUsersTest, AnOwnerThatHasLostTheNameToAnotherMain) {
+  make("wal");
+  RemoteSqlite owner(path_);
+  owner.run("INSERT INTO t VALUES (2)");
+  replace_main();
+  expect(kOthers, answer());
+  // A program that opens the new one is attached to the same -shm.
+  RemoteSqlite bystander(path_);
+  static_cast<void>(bystander.try_run("SELECT * FROM t"));
+  expect(kOthers, answer());
+}
+
+TEST_F(DatabaseUsersTest, AnExclusiveOwnerThatHasLostTheName) {
+  if (!sees_all()) GTEST_SKIP() << "not every process can be seen";
+  make("wal");
+  RemoteSqlite owner(path_);
+  owner.run("PRAGMA locking_mode=EXCLUSIVE; INSERT INTO t VALUES (2)");
+  replace_main();
+  expect(kOthers, answer());
+}
+
+TEST_F(DatabaseUsersTest, AWriterThatHasLostTheName) {
+  if (!sees_all()) GTEST_SKIP() << "not every process can be seen";
+  make("delete");
+  RemoteSqlite owner(path_);
+  owner.run(spill("delete"));
+  replace_main();
+  expect(kOthers, answer());
+}
+
+TEST_F(DatabaseUsersTest, AMainThatIsReplacedMeanwhile) {
+  make("delete");
+  LiveFiles files(path_);
+  DatabaseUsers users(files);
+  expect(kThese, users.at_start());
+  expect(kThese, users.at_end());
+  replace_main();
+  expect(kOthers, users.at_end());
+  files.begin_attempt();
+  expect(kOthers, users.at_end());
+}
+
+// --- Main has another name, beside which the owner's sidecars are.
+
+TEST_F(DatabaseUsersTest, AnOwnerUnderAnotherName) {
+  make("wal");
+  const std::string other = directory_.file("other.db");
+  fs::create_hard_link(path_, other);
+  RemoteSqlite owner(other);
+  owner.run("INSERT INTO t VALUES (2)");
+  expect(kOthers, answer());
+  // One that is attached here does not vouch for it.
+  RemoteSqlite bystander(path_);
+  bystander.run("SELECT * FROM t");
+  expect(kOthers, answer());
+  owner.stop();
+  expect(kUnknown, answer());
+}
+
+TEST_F(DatabaseUsersTest, AnOwnerThroughABindMountOfTheFile) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can mount";
+  make("wal");
+  const std::string other = directory_.file("other.db");
+  test::write_text(other, "");
+  if (::mount(path_.c_str(), other.c_str(), nullptr, MS_BIND, nullptr) != 0) {
+    GTEST_SKIP() << "no bind mounts here";
+  }
+  {
+    RemoteSqlite owner(other);
+    owner.run("INSERT INTO t VALUES (2)");
+    RemoteSqlite bystander(path_);
+    bystander.run("SELECT * FROM t");
+    expect(kOthers, answer());
+  }
+  EXPECT_EQ(::umount2(other.c_str(), MNT_DETACH), 0);
+}
+
+TEST_F(DatabaseUsersTest, AnExclusiveOwnerUnderAnotherName) {
+  if (::geteuid() != 0) GTEST_SKIP() << "what it has open cannot be seen";
+  make("wal");
+  RemoteSqlite dead(path_);
+  dead.run("INSERT INTO t VALUES (2)");
+  dead.kill();
+  const std::string other = directory_.file("other.db");
+  fs::create_hard_link(path_, other);
+  RemoteSqlite owner(other);
+  owner.run("PRAGMA locking_mode=EXCLUSIVE; INSERT INTO t VALUES (2)");
+  expect(kOthers, answer());
+}
+
+TEST_F(DatabaseUsersTest, AWriterWithAJournalUnderAnotherName) {
+  make("delete");
+  const std::string other = directory_.file("other.db");
+  fs::create_hard_link(path_, other);
+  RemoteSqlite owner(other);
+  owner.run(spill("delete"));
+  expect(kOthers, answer());
+  // And an active one here, of an owner that is dead.
+  fs::copy_file(other + "-journal", path_ + "-journal");
+  expect(kOthers, answer());
+}
+
+TEST_F(DatabaseUsersTest, AnOwnerWhoseDatabaseWasRenamed) {
+  make("wal");
+  RemoteSqlite owner(path_);
+  owner.run("INSERT INTO t VALUES (2)");
+  const std::string moved = directory_.file("moved.db");
+  fs::rename(path_, moved);
+  expect(kOthers, answer_for(moved));
+  RemoteSqlite bystander(moved);
+  bystander.run("SELECT * FROM t");
+  expect(kOthers, answer_for(moved));
+}
+
+// The header says nothing of WAL mode.
+TEST_F(DatabaseUsersTest, AnOwnerUnderAnotherNameOfAnEncryptedDatabase) {
+  make("wal");
+  const std::string other = directory_.file("other.db");
+  fs::create_hard_link(path_, other);
+  RemoteSqlite owner(other);
+  owner.run("INSERT INTO t VALUES (2)");
+  const UniqueFd main = open_at(AT_FDCWD, path_, O_WRONLY, 0, path_);
+  write_all(main.get(), std::as_bytes(std::span("0123456789abcdef", 16)), 0, path_);
+  expect(kOthers, answer());
+}
+
+TEST_F(DatabaseUsersTest, MoreNamesThanOne) {
+  make("delete");
+  fs::create_hard_link(path_, directory_.file("other.db"));
+  expect(kUnknown, answer());
+}
+
+// --- Sidecars that were removed under their owner.
+
+TEST_F(DatabaseUsersTest, AnIndexThatWasRemovedAndMadeAnew) {
+  make("wal");
+  RemoteSqlite owner(path_);
+  owner.run("INSERT INTO t VALUES (2)");
+  fs::remove(path_ + "-shm");
+  expect(kOthers, answer());
+  RemoteSqlite reader(path_);
+  reader.run("SELECT * FROM t");
+  expect(kOthers, answer());
+}
+
+TEST_F(DatabaseUsersTest, AWalThatWasRemovedAndMadeAnew) {
+  if (::geteuid() != 0) GTEST_SKIP() << "what a process has open cannot be seen";
+  make("wal");
+  RemoteSqlite owner(path_);
+  owner.run("INSERT INTO t VALUES (2)");
+  fs::remove(path_ + "-wal");
+  RemoteSqlite reader(path_);
+  static_cast<void>(reader.try_run("SELECT * FROM t"));
+  expect(kOthers, answer());
+}
+
+// --- Owners whose locks the kernel does not know.
+
+TEST_F(DatabaseUsersTest, AnOwnerThatLocksWithFlock) {
+  make("delete");
+  const Bystander owner([this] {
+    if (::flock(open_or_exit(path_, O_RDWR), LOCK_EX) != 0) ::_exit(3);
+  });
+  expect(sees_all() ? kOthers : kUnknown, answer());
+}
+
+TEST_F(DatabaseUsersTest, AFlockThatThisProgramHoldsIsNoOwner) {
+  make("delete");
+  const UniqueFd held = open_at(AT_FDCWD, path_, O_RDWR, 0, path_);
+  ASSERT_EQ(::flock(held.get(), LOCK_EX), 0);
+  expect(kThese, answer());
+}
+
+class LockFile : public DatabaseUsersTest {
+ protected:
+  void SetUp() override {
+    if (!sees_all()) GTEST_SKIP() << "not every process can be seen";
+    make("delete");
+  }
+  void write_lock_file(const std::string& text) { test::write_text(path_ + ".lock", text); }
+};
+
+TEST_F(LockFile, OfALiveOwner) {
+  RemoteSqlite owner(path_, "unix-none");
+  owner.run("PRAGMA journal_mode=MEMORY; SELECT * FROM t");
+  const std::string pid = std::to_string(owner.pid());
+  for (const std::string& text : {pid, pid + "\n", "pid: " + pid + " host", "host:" + pid}) {
+    write_lock_file(text);
+    expect(kOthers, answer());
+  }
+  // A link that leads nowhere.
+  fs::remove(path_ + ".lock");
+  fs::create_symlink("localhost:+" + pid, path_ + ".lock");
+  expect(kOthers, answer());
+}
+
+TEST_F(LockFile, OfAnOwnerThatShowsItsTransaction) {
+  RemoteSqlite owner(path_, "unix-none");
+  owner.run(spill("delete"));
+  write_lock_file(std::to_string(owner.pid()));
+  expect(kThese, answer());
+}
+
+TEST_F(LockFile, OfAnOwnerThatLocksAsOthersDo) {
+  RemoteSqlite owner(path_);
+  owner.run("BEGIN; SELECT * FROM t");
+  write_lock_file(std::to_string(owner.pid()));
+  expect(kThese, answer());
+}
+
+TEST_F(LockFile, ThatNamesNoProcess) {
+  write_lock_file("");
+  expect(kThese, answer());
+  RemoteSqlite owner(path_);
+  owner.run("SELECT * FROM t");
+  expect(kUnknown, answer());
+}
+
+TEST_F(LockFile, OfAProcessThatIsDeadOrHasNothingToDoWithIt) {
+  RemoteSqlite dead(path_);
+  const pid_t pid = dead.pid();
+  dead.kill();
+  write_lock_file(std::to_string(pid));
+  expect(kThese, answer());
+  write_lock_file(std::to_string(::getppid()));
+  expect(kThese, answer());
+}
+
+// --- What writes, and is no process that has a lock.
+
+TEST_F(DatabaseUsersTest, AProcessThatServesAFileSystemFromIt) {
+  if (!sees_all()) GTEST_SKIP() << "not every process can be seen";
+  if (::access("/dev/fuse", R_OK | W_OK) != 0) GTEST_SKIP() << "there is no /dev/fuse";
+  make("delete");
+  const Bystander server([this] {
+    open_or_exit("/dev/fuse", O_RDWR);
+    open_or_exit(path_, O_RDWR);
+  });
+  const UsersAnswer found = answer();
+  expect(kUnknown, found);
+  EXPECT_NE(found.sentence.find(std::to_string(server.pid())), std::string::npos) << found.sentence;
+}
+
+TEST_F(DatabaseUsersTest, AnOwnerThroughAnOverlay) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can mount";
+  for (const char* name : {"lower", "upper", "work", "merged"}) {
+    fs::create_directory(directory_.file(name));
+  }
+  const std::string lower = directory_.file("lower/source.db");
+  const std::string upper = directory_.file("upper/source.db");
+  const std::string merged = directory_.file("merged");
+  make_at(lower, "wal");
+  const std::string options = "lowerdir=" + directory_.file("lower") +
+                              ",upperdir=" + directory_.file("upper") +
+                              ",workdir=" + directory_.file("work");
+  if (::mount("overlay", merged.c_str(), "overlay", 0, options.c_str()) != 0) {
+    GTEST_SKIP() << "no overlayfs here";
+  }
+  {
+    RemoteSqlite owner(merged + "/source.db");
+    owner.run("INSERT INTO t VALUES (2)");
+    expect(kUnknown, answer_for(upper));
+    if (sees_all()) expect(kThese, answer_for(merged + "/source.db"));
+  }
+  EXPECT_EQ(::umount2(merged.c_str(), MNT_DETACH), 0);
+}
+
+// --- What other users and other namespaces hide.
+
+TEST_F(DatabaseUsersTest, LocksOnBothFilesTellWhereDescriptorsCannotBeSeen) {
+  if (::geteuid() != 0 || !sees_all()) GTEST_SKIP() << "only root can become another user";
+  make("wal");
+  RemoteSqlite owner(path_);
+  owner.run("SELECT * FROM t");
+  fs::permissions(directory_.path(), fs::perms::all);
+  for (const char* suffix : {"", "-wal", "-shm"}) fs::permissions(path_ + suffix, fs::perms::all);
+  const auto seen_by_another_user = [this](UsersVerdict wanted) {
+    return test::in_child([this, wanted] {
+      test::drop_privileges();
+      const UsersAnswer found = answer();
+      if (found.verdict != wanted) std::fprintf(stderr, "%s\n", found.sentence.c_str());
+      return found.verdict == wanted ? 0 : 1;
+    });
+  };
+  EXPECT_EQ(seen_by_another_user(kThese), 0);
+  const std::string other = directory_.file("other.db");
+  fs::create_hard_link(path_, other);
+  {
+    RemoteSqlite elsewhere(other);
+    elsewhere.run("SELECT * FROM t");
+    EXPECT_EQ(seen_by_another_user(kOthers), 0);
+  }
+  fs::remove(other);
+  owner.run("PRAGMA locking_mode=EXCLUSIVE; INSERT INTO t VALUES (2)");
+  EXPECT_EQ(seen_by_another_user(kUnknown), 0);
+}
+
+// What a container sees: no process but its own, and a lock that names none.
+int in_another_pid_namespace(const std::function<int()>& work) {
+  return test::in_child([&] {
+    if (::unshare(CLONE_NEWPID | CLONE_NEWNS) != 0) return 77;
+    return test::in_child([&] {
+      if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return 77;
+      if (::mount("proc", "/proc", "proc", 0, nullptr) != 0) return 77;
+      return work();
+    });
+  });
+}
+
+TEST_F(DatabaseUsersTest, OwnersInAnotherPidNamespaceAreNotSeen) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can make a namespace";
+  make("wal");
+  const auto verdict_from_there = [this] {
+    return in_another_pid_namespace([this] { return static_cast<int>(answer().verdict); });
+  };
+  if (verdict_from_there() == 77) GTEST_SKIP() << "no process-id namespaces here";
+  EXPECT_EQ(verdict_from_there(), static_cast<int>(kThese)) << "nothing has it open";
+  RemoteSqlite owner(path_);
+  owner.run("SELECT * FROM t");
+  EXPECT_EQ(verdict_from_there(), static_cast<int>(kUnknown));
+  owner.run("PRAGMA locking_mode=EXCLUSIVE; INSERT INTO t VALUES (2)");
+  EXPECT_EQ(verdict_from_there(), static_cast<int>(kUnknown));
+  fs::remove(path_ + "-shm");
+  owner.stop();
+  const std::string other = directory_.file("other.db");
+  fs::create_hard_link(path_, other);
+  RemoteSqlite elsewhere(other);
+  elsewhere.run("SELECT * FROM t");
+  EXPECT_EQ(verdict_from_there(), static_cast<int>(kOthers)) << "SHARED, and nothing on the -shm";
+}
+
+// An owner that sqlbk's own namespace holds: EXCLUSIVE is of one process alone.
+TEST_F(DatabaseUsersTest, AnExclusiveOwnerInTheSameNamespaceIsSeen) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can make a namespace";
+  make("wal");
+  const int verdict = in_another_pid_namespace([this] {
+    RemoteSqlite owner(path_);
+    owner.run("PRAGMA locking_mode=EXCLUSIVE; INSERT INTO t VALUES (2)");
+    return static_cast<int>(answer().verdict);
+  });
+  if (verdict == 77) GTEST_SKIP() << "no process-id namespaces here";
+  EXPECT_EQ(verdict, static_cast<int>(kThese));
+}
+
+// Inode numbers repeat: a lock on the file of that number on another file system is none on this.
+TEST_F(DatabaseUsersTest, LocksOnAnotherFileSystemsFileOfThisNumber) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can mount";
+  std::array<std::string, 2> mounts{directory_.file("one"), directory_.file("two")};
+  for (const std::string& mount : mounts) {
+    fs::create_directory(mount);
+    ASSERT_EQ(::mount("none", mount.c_str(), "tmpfs", 0, "size=4m"), 0);
+    make_at(mount + "/source.db", "wal");
+  }
+  const std::string here = mounts[0] + "/source.db";
+  const std::string there = mounts[1] + "/source.db";
+  ASSERT_EQ(test::inode_of(here), test::inode_of(there));
+  {
+    RemoteSqlite owner(there);
+    owner.run("BEGIN; SELECT * FROM t");
+    const LiveFiles files(here);
+    EXPECT_TRUE(list_locks(files).empty());
+    expect(kThese, answer_for(here));
+    if (sees_all()) {
+      RemoteSqlite own(here);
+      own.run("BEGIN; SELECT * FROM t");
+      expect(kThese, answer_for(here));
+    }
+  }
+  for (const std::string& mount : mounts) EXPECT_EQ(::umount2(mount.c_str(), MNT_DETACH), 0);
+}
+
+// --- The journal of a writer.
+
+TEST_F(DatabaseUsersTest, TheJournalOfAWriterIsOpenInIt) {
+  if (!sees_all()) GTEST_SKIP() << "not every process can be seen";
+  make("delete");
+  const auto journal = [this] {
+    LiveFiles files(path_);
+    const LockState locks = lock_state(files);
+    return locks.writer ? std::optional(journal_of_writer(files, *locks.writer)) : std::nullopt;
+  };
+  {
+    RemoteSqlite owner(path_);
+    owner.run("PRAGMA locking_mode=EXCLUSIVE; INSERT INTO t VALUES (2)");
+    EXPECT_EQ(journal(), WriterJournal::open);
+    owner.run("PRAGMA journal_mode=OFF; INSERT INTO t VALUES (3)");
+    EXPECT_EQ(journal(), WriterJournal::not_open);
+  }
+  {
+    // Some versions close the file in EXCLUSIVE mode, others go on writing to it.
+    RemoteSqlite owner(path_);
+    owner.run("PRAGMA locking_mode=EXCLUSIVE; INSERT INTO t VALUES (2)");
+    owner.run(spill("memory"));
+    const bool is_active = test::read_file(path_ + "-journal").at(0) != std::byte{0};
+    EXPECT_EQ(journal(), is_active ? WriterJournal::open : WriterJournal::not_open);
+  }
+  test::write_text(path_ + "-journal", std::string(512, '\0'));
+  {
+    RemoteSqlite owner(path_);
+    owner.run(spill("memory"));
+    EXPECT_EQ(journal(), WriterJournal::not_open) << "the journal that lies there is another's";
+  }
+  {
+    RemoteSqlite owner(path_, "open-file-locks");
+    owner.run("BEGIN EXCLUSIVE");
+    EXPECT_EQ(journal(), WriterJournal::unseen);
+  }
+}
+
+}  // namespace
+}  // namespace sqlbk
