@@ -6,9 +6,12 @@
 #include <chrono>
 #include <fcntl.h>
 #include <filesystem>
+#include <optional>
 #include <signal.h>
 #include <sys/stat.h>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -297,6 +300,38 @@ TEST_F(Lock, AnIndexThatIsReplacedBeforeItIsReadProtectsNothing) {
   LockedCopy copy(files, image, movers, options, run.context);
   EXPECT_EQ(test::code_of([&] { copy.copy_wal_mode(lock.is_attached(), locked); }),
             Errc::source_changed);
+}
+
+// The first attempt finds main replaced once it has judged a WAL, whose position means nothing for
+// the database that is copied by the second.
+TEST_F(Lock, NothingOfAnAttemptThatWasDiscardedIsInTheReport) {
+  make(kit::JournalMode::wal);
+  const std::string other = source_directory_.file("other.db");
+  kit::create_database(other, {.size_mb = 1, .journal_mode = kit::JournalMode::delete_file});
+  std::optional<Owner> owner(std::in_place, std::vector<OwnerTask>{open()});
+  (*owner)->run(0);
+  bool is_replaced = false;
+  Hooks hooks;
+  hooks.after = [&](const MoveJob& job, RunContext&) {
+    if (is_replaced || !job.in_path.ends_with("-wal")) return;
+    is_replaced = true;
+    fs::rename(other, source_);
+  };
+  const auto after_the_first = [&](LogLevel, const std::string&) {
+    if (!is_replaced || !owner) return;
+    owner.reset();  // by SIGKILL
+    for (const char* suffix : {"-wal", "-shm"}) fs::remove(source_ + suffix);
+  };
+  Progress progress;
+  const CancelToken cancel;
+  RunContext context(progress, cancel, {.log_sink = after_the_first});
+  Report report;
+  Pipeline::build(test::request_of(source_, copy_),
+                  test::hooked_strategy(make_lock_strategy, hooks))
+      .run(context, report);
+  EXPECT_TRUE(is_replaced);
+  EXPECT_EQ(report.attempts, 2U);
+  EXPECT_FALSE(report.wal);
 }
 
 TEST_F(Lock, AWalBesideAnotherNameIsNotMissed) {
