@@ -32,7 +32,8 @@ FileStat file_stat(const struct stat& raw) {
           .mode = raw.st_mode,
           .uid = raw.st_uid,
           .gid = raw.st_gid,
-          .links = raw.st_nlink};
+          .links = raw.st_nlink,
+          .allocated_bytes = static_cast<std::uint64_t>(raw.st_blocks) * 512};
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "linux/descriptor_table.hpp"
 #include "linux/open_elsewhere.hpp"
 #include "sqlbk/core/error.hpp"
+#include "sqlbk/core/holes.hpp"
 #include "sqlbk/core/sys.hpp"
 #include "sqlbk/format/checksum_file.hpp"
 #include "staging_directory.hpp"
@@ -225,12 +226,18 @@ void copy_whole_file(const std::string& from, const std::string& to) {
   const UniqueFd in = open_at(AT_FDCWD, from, O_RDONLY, 0, from);
   UniqueFd out = open_at(AT_FDCWD, to, O_WRONLY | O_CREAT | O_EXCL, 0600, to);
   std::vector<std::byte> buffer(std::size_t{1} << 20U);
-  for (std::uint64_t offset = 0;;) {
-    const std::size_t got = read_up_to(in.get(), buffer, offset, from);
-    write_all(out.get(), std::span(buffer).first(got), offset, to);
-    offset += got;
-    if (got < buffer.size()) break;
+  const bool is_sparse = may_have_holes(in.get(), from);
+  std::uint64_t offset = 0;
+  for (std::size_t got = buffer.size(); got == buffer.size(); offset += got) {
+    got = read_up_to(in.get(), buffer, offset, from);
+    const auto bytes = std::span(buffer).first(got);
+    if (is_sparse) {
+      write_around_holes(out.get(), bytes, offset, 0, to);
+    } else {
+      write_all(out.get(), bytes, offset, to);
+    }
   }
+  if (is_sparse) truncate_to(out.get(), offset, to);  // it may end with a hole
   close_checked(out, to);
 }
 

@@ -17,6 +17,7 @@ constexpr Sys kRealSys{
                  mode_t mode) { return ::openat(dir_fd, path, flags, mode); },
     .fstat = ::fstat,
     .fstatat = ::fstatat,
+    .lseek = ::lseek,
     .pread = ::pread,
     .pwrite = ::pwrite,
     .copy_file_range = ::copy_file_range,

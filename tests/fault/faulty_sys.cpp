@@ -106,6 +106,9 @@ FaultySys::FaultySys(std::string_view call, unsigned nth, Fault fault) : table_(
   table_.fstatat = [](int dir, const char* path, struct stat* out, int flags) {
     return run("fstatat", [&] { return real_sys().fstatat(dir, path, out, flags); });
   };
+  table_.lseek = [](int fd, off_t offset, int whence) -> off_t {
+    return run("lseek", [&] { return real_sys().lseek(fd, offset, whence); });
+  };
   table_.pread = [](int fd, void* buffer, std::size_t size, off_t offset) {
     return transfer("pread", size,
                     [&](std::size_t n) { return real_sys().pread(fd, buffer, n, offset); });

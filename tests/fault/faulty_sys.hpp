@@ -22,9 +22,10 @@ bool may_suffer(std::string_view call, Fault fault) noexcept;
 
 // The entries of Sys, in its order.
 inline constexpr std::string_view kSysCalls[] = {
-    "openat",  "fstat",        "fstatat",   "pread",     "pwrite",          "copy_file_range",
-    "ficlone", "ficlonerange", "ftruncate", "fsync",     "sync_file_range", "fchmod",
-    "flock",   "mkdirat",      "unlinkat",  "renameat2", "linkat",          "close"};
+    "openat",   "fstat",           "fstatat", "lseek",        "pread",
+    "pwrite",   "copy_file_range", "ficlone", "ficlonerange", "ftruncate",
+    "fsync",    "sync_file_range", "fchmod",  "flock",        "mkdirat",
+    "unlinkat", "renameat2",       "linkat",  "close"};
 
 class FaultySys {
  public:

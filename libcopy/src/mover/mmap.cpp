@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include "errno_table.hpp"
+#include "keeps_holes.hpp"
 #include "mover.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/file_system.hpp"
@@ -100,7 +101,7 @@ class MmapMover final : public Mover {
 }  // namespace
 
 std::unique_ptr<Mover> make_mmap_mover() {
-  return std::make_unique<MmapMover>();
+  return keeping_holes(std::make_unique<MmapMover>());
 }
 
 }  // namespace sqlbk::copy

@@ -47,7 +47,8 @@ class Mover {
   // The copy takes space only once one side is written to.
   virtual bool shares_extents() const noexcept { return false; }
 
-  // Throws Error when it fails half-way. Ticks `context` at least every few megabytes, but for a
+  // Holes of the input are holes of the output, if that was not longer before. Throws Error when it
+  // fails half-way. Ticks `context` at least every few megabytes, but for a
   // reflink, which is one system call.
   virtual Moved move(const MoveJob& job, RunContext& context) = 0;
 };

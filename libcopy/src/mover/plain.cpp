@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "keeps_holes.hpp"
 #include "mover.hpp"
 #include "sqlbk/core/io.hpp"
 
@@ -36,7 +37,7 @@ class PlainMover final : public Mover {
 }  // namespace
 
 std::unique_ptr<Mover> make_plain_mover() {
-  return std::make_unique<PlainMover>();
+  return keeping_holes(std::make_unique<PlainMover>());
 }
 
 }  // namespace sqlbk::copy

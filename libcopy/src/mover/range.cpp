@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "errno_table.hpp"
+#include "keeps_holes.hpp"
 #include "mover.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
@@ -81,7 +82,7 @@ class RangeMover final : public Mover {
 }  // namespace
 
 std::unique_ptr<Mover> make_range_mover() {
-  return std::make_unique<RangeMover>();
+  return keeping_holes(std::make_unique<RangeMover>());
 }
 
 }  // namespace sqlbk::copy

@@ -25,7 +25,8 @@ struct FileStat {
   mode_t mode = 0;
   uid_t uid = 0;
   gid_t gid = 0;
-  std::uint64_t links = 0;  // names that it has; 0: deleted, but open
+  std::uint64_t links = 0;            // names that it has; 0: deleted, but open
+  std::uint64_t allocated_bytes = 0;  // on the disk; less than its size where it has holes
   bool same_file(const FileStat& other) const noexcept {
     return device == other.device && inode == other.inode;
   }

@@ -14,6 +14,7 @@ struct Sys {
   int (*openat)(int dir_fd, const char* path, int flags, mode_t mode);
   int (*fstat)(int fd, struct stat* out);
   int (*fstatat)(int dir_fd, const char* path, struct stat* out, int flags);
+  off_t (*lseek)(int fd, off_t offset, int whence);
   ssize_t (*pread)(int fd, void* buffer, std::size_t size, off_t offset);
   ssize_t (*pwrite)(int fd, const void* buffer, std::size_t size, off_t offset);
   ssize_t (*copy_file_range)(int in, off_t* in_offset, int out, off_t* out_offset, std::size_t size,
