@@ -201,6 +201,21 @@ class BadDestination(CliTest):
                 self.refused(5, "destination_exists", "x.db" + suffix, "app.db", "x.db")
                 os.unlink(path)
 
+    def test_standard_output(self):
+        """A file called '-' leaves a pipe empty, and exit 0 says that all went well."""
+        self.make_database()
+        for options in ((), ("--force",), ("--dry-run",)):
+            self.refused(2, "usage", "'-'", *options, "app.db", "-")
+        self.refused(2, "usage", "'-'", "--manifest", "-", "app.db", "x.db")
+        result = self.run_sqlbk("bench", "--quick", "--html", "-")
+        self.assertEqual(result.code, 2, str(result))
+        self.check_error_text(result, "'-'")
+        # What the hint says.
+        result = self.refused(2, "usage", "'-'", "app.db", "-")
+        self.assertIn("'./-'", result.json["error"]["hint"])
+        self.copy("app.db", "./-")
+        self.check_copy("-", rows(100))
+
     def test_is_the_source(self):
         self.make_database()
         os.link(self.path("app.db"), self.path("hard.db"))

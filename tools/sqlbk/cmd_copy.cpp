@@ -19,6 +19,7 @@
 #include "signals.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/pipeline.hpp"
+#include "text_file.hpp"
 
 namespace sqlbk::tool {
 namespace {
@@ -219,6 +220,7 @@ CopyCommand interpret(const po::variables_map& given) {
   }
   request.source = operands[0];
   request.destination = operands[1];
+  refuse_standard_output("the copy", request.destination);
   apply_strategy(given, request);
   apply_form(given, request);
   if (given.count("then") != 0) {

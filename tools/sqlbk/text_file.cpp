@@ -112,8 +112,15 @@ class ScratchFile {
 
 }  // namespace
 
+void refuse_standard_output(const std::string& what, const std::string& path) {
+  if (path != "-") return;
+  throw Error(Errc::usage, unable(what, path) + ": writing to standard output is not supported")
+      .with_hint("name a file; './-' is a file called '-'");
+}
+
 void check_text_file(const std::string& what, const std::string& path, Existing existing,
                      std::span<const std::string> databases) {
+  refuse_standard_output(what, path);
   for (const std::string& database : databases) {
     if (!belongs_to(path, database)) continue;
     throw Error(

@@ -12,6 +12,10 @@ enum class Existing {
   replace,  // if it is a regular file, and none of SQLite's
 };
 
+// By convention "-" is standard output: a file of that name would leave a pipe empty, and exit 0
+// would say that all went well. Throws usage.
+void refuse_standard_output(const std::string& what, const std::string& path);
+
 // Throws, before any work is done, what would be in the way: destination_exists where the file is
 // there (and is not to be replaced) or has a name that belongs to one of `databases` (its own, that
 // of a sidecar or of its digest), destination_unusable where it has no directory that can be
