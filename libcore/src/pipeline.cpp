@@ -324,10 +324,7 @@ void Pipeline::run_here(RunContext& context, Report& report) {
   const Stopwatch time(report.publish_time);
   context.progress().begin(Phase::sync, 0);
   target.sync(files);
-  if (!target.owner_is_kept()) {
-    report.warnings.emplace_back(
-        "the copy does not belong to the source's owner and group: only root may give files away");
-  }
+  std::ranges::move(target.warnings(), std::back_inserter(report.warnings));
   report.size_bytes = size_or_zero(target.image().main_path());
   report.wal_size_bytes = size_or_zero(target.image().wal_path());
   if (report.size_bytes == 0) {

@@ -267,6 +267,39 @@ void write_note(const StagingDirectory& staging, const std::string& destination,
   sync_directory(staging.path());
 }
 
+// EINVAL: the user or group has no number in this user namespace, so that one with the same number
+// in stat(2) may be another.
+bool is_refused(int os_errno) {
+  return os_errno == EPERM || os_errno == EINVAL || os_errno == EOPNOTSUPP;
+}
+
+// False: it belongs to another user.
+bool give_to_user(int fd, uid_t uid, const std::string& path) {
+  if (::fchown(fd, uid, static_cast<gid_t>(-1)) == 0) return true;
+  const int os_errno = errno;
+  if (!is_refused(os_errno)) throw system_error("set the owner of", path, os_errno);
+  return os_errno != EINVAL && stat_of(fd, path).uid == uid;
+}
+
+// Also the members of a group may do that, unless the file is already another user's.
+bool give_to_group(int fd, gid_t gid, const std::string& path) {
+  if (::fchown(fd, static_cast<uid_t>(-1), gid) == 0) return true;
+  const int os_errno = errno;
+  if (!is_refused(os_errno)) throw system_error("set the group of", path, os_errno);
+  return os_errno != EINVAL && stat_of(fd, path).gid == gid;
+}
+
+// "1000:100 with mode 0644"
+std::string access_to(const FileStat& file) {
+  std::array<char, 8> mode{};
+  static_cast<void>(std::snprintf(mode.data(), mode.size(), "%04o", file.mode & 07777U));
+  return std::to_string(file.uid) + ":" + std::to_string(file.gid) + " with mode " + mode.data();
+}
+
+bool is_accessed_alike(const FileStat& a, const FileStat& b) {
+  return a.uid == b.uid && a.gid == b.gid && (a.mode & 07777U) == (b.mode & 07777U);
+}
+
 std::string staging_parent(const std::string& destination, const TargetOptions& options) {
   return options.tempdir.empty() ? parent_of(destination) : options.tempdir;
 }
@@ -333,13 +366,8 @@ void StagedTarget::apply_attributes(const LiveFiles& source, const std::string& 
     has_sources_list = platform::copy_extended_attributes(source.fd_of(SourceFile::main),
                                                           source.main_path(), fd.get(), path);
     // Before the mode: chown(2) clears bits of it.
-    if (::fchown(fd.get(), source_.main.uid, source_.main.gid) != 0) {
-      if (errno != EPERM) throw system_error("set the owner of", path, errno);
-      // Whoever is of the group may give it that much.
-      has_sources_group = ::fchown(fd.get(), static_cast<uid_t>(-1), source_.main.gid) == 0 ||
-                          stat_of(fd.get(), path).gid == source_.main.gid;
-      owner_is_kept_ = has_sources_group && stat_of(fd.get(), path).uid == source_.main.uid;
-    }
+    has_sources_group = give_to_group(fd.get(), source_.main.gid, path);
+    owner_is_kept_ = give_to_user(fd.get(), source_.main.uid, path) && has_sources_group;
   }
   mode_t mode = source_.main.mode & 0777U;
   if (!has_sources_list || !has_sources_group) {
@@ -403,6 +431,23 @@ void StagedTarget::sync(const LiveFiles& source) {
     apply_attributes(source, path);
     gently ? sync_in_pieces(fd.get(), path) : sync_file(fd.get(), path);
   }
+}
+
+std::vector<std::string> StagedTarget::warnings() const {
+  std::vector<std::string> warnings;
+  if (!owner_is_kept_) {
+    warnings.emplace_back(
+        "the copy does not belong to the source's owner and group: this user may not give files "
+        "to them");
+  }
+  const std::optional<FileStat> old = options_.force ? look(destination_) : std::nullopt;
+  const FileStat copy = stat_path(main_to_publish_).value();
+  if (old && !is_accessed_alike(*old, copy)) {
+    warnings.push_back(quoted(destination_) + " belonged to " + access_to(*old) +
+                       " and belongs to " + access_to(copy) +
+                       " now: the program that uses it may not be able to do so any more");
+  }
+  return warnings;
 }
 
 // A rename crosses neither file systems nor mounts of one file system, and what a crash leaves is

@@ -256,6 +256,64 @@ class Options(CliTest):
             self.assertEqual(len(report["warnings"]), count, report)
         self.check_copy("x.db", rows(100))
 
+    def test_preserve_in_a_user_namespace(self):
+        """There most users and groups have no number, and not even root can give them a file."""
+        wrapper = ("unshare", "--user", "--map-root-user", "--")
+        if os.geteuid() != 0 or not works(*wrapper, "true"):
+            self.skipTest("only root can have a file of another user's, and no user namespace")
+        self.make_database()
+        source = self.path("app.db")
+        os.chmod(source, 0o664)
+        for owner, group in ((12345, 23456), (12345, 0), (0, 23456)):
+            os.chown(source, owner, group)
+            os.utime(source, ns=(1_111_111_111, 1_222_222_222_333_333_333))
+            with self.subTest(owner=owner, group=group):
+                report = self.copy_json("--preserve", "app.db", "x.db", wrapper=wrapper)
+                self.assertEqual(len(report["warnings"]), 1, report)
+                self.assertIn("owner and group", report["warnings"][0])
+                found = os.stat(self.path("x.db"))
+                self.assertEqual(found.st_mtime_ns, os.stat(source).st_mtime_ns)
+                # A group that is not the source's gets no more than others have.
+                self.assertEqual(stat.S_IMODE(found.st_mode), 0o644 if group else 0o664)
+                self.check_copy("x.db", rows(100))
+                os.unlink(self.path("x.db"))
+
+    def test_preserve_access_list_in_a_user_namespace(self):
+        wrapper = ("unshare", "--user", "--map-root-user", "--")
+        if os.geteuid() != 0 or not works(*wrapper, "true"):
+            self.skipTest("only root can have a file of another user's, and no user namespace")
+        self.make_database()
+        if not works("setfacl", "-m", "u:12345:rw", self.path("app.db")):
+            self.skipTest("no access control lists here")
+        self.copy("--preserve", "app.db", "x.db", wrapper=wrapper)
+        self.check_copy("x.db", rows(100))
+        # Whoever the list named may be one of the others: they get nothing by its mask.
+        self.assertEqual(stat.S_IMODE(os.stat(self.path("x.db")).st_mode) & 0o022, 0)
+
+    def test_force_says_what_it_changes(self):
+        self.make_database()
+        os.chmod(self.path("app.db"), 0o644)
+        self.make_database("x.db", rows=7)
+        replaced = self.path("x.db")
+        os.chmod(replaced, 0o644)
+        self.assertEqual(self.copy_json("--force", "app.db", "x.db")["warnings"], [])
+        me = f"{os.geteuid()}:{os.getegid()}"
+        changes = [(os.geteuid(), os.getegid(), 0o600), (os.geteuid(), os.getegid(), 0o666)]
+        if os.geteuid() == 0:
+            changes += [(65534, 65534, 0o600), (12345, 0, 0o644), (0, 23456, 0o644)]
+        for uid, gid, mode in changes:
+            with self.subTest(uid=uid, gid=gid, mode=oct(mode)):
+                os.chown(replaced, uid, gid)
+                os.chmod(replaced, mode)
+                warnings = self.copy_json("--force", "app.db", "x.db")["warnings"]
+                self.assertEqual(len(warnings), 1, warnings)
+                self.assertIn(f"'x.db' belonged to {uid}:{gid} with mode {mode:04o} and belongs to "
+                              f"{me} with mode 0644 now", warnings[0])
+        os.chmod(replaced, 0o600)
+        result = self.copy("--force", "app.db", "x.db")
+        self.assertIn(b"warning: 'x.db' belonged to ", result.err)
+        self.check_copy("x.db", rows(100))
+
     def test_permission_bits_are_never_wider(self):
         for mode in (0o600, 0o640, 0o644, 0o400):
             with self.subTest(oct(mode)):

@@ -41,9 +41,10 @@ bool copy_extended_attributes(int from, const std::string& from_path, int to,
     const ssize_t value_got =
         value_size < 0 ? -1 : ::fgetxattr(from, name.c_str(), value.data(), value.size());
     if (value_got < 0) throw system_error("read an extended attribute of", from_path, errno);
+    // EINVAL: a list names users who have no number in this user namespace.
     if (::fsetxattr(to, name.c_str(), value.data(), static_cast<std::size_t>(value_got), 0) == 0) {
       has_access_list = has_access_list || name == kAccessList;
-    } else if (!may_be_skipped(errno)) {
+    } else if (!may_be_skipped(errno) && !(errno == EINVAL && name.starts_with("system."))) {
       throw system_error("set an extended attribute of", to_path, errno);
     }
   }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sqlbk/core/io.hpp"
 #include "sqlbk/core/source.hpp"
@@ -52,8 +53,9 @@ class StagedTarget {
   // has open, and, if asked, its other attributes, and makes it durable under a private name. In
   // pieces where somebody writes to the source, who waits for his own syncs on that disk.
   void sync(const LiveFiles& source);
-  // After sync(): whether the copy has the source's owner and group, where that was asked for.
-  bool owner_is_kept() const noexcept { return owner_is_kept_; }
+  // After sync() and before publish(): what the user should know of the copy's owner and mode,
+  // where they are not the source's as was asked for, or not those of the file that it replaces.
+  std::vector<std::string> warnings() const;
   // Gives it the final name, so that it stands there whole or not at all, and syncs the directory.
   // With a WAL or a digest in the image, `-wal` and `.sha256` come first and main last.
   // Throws destination_exists also where the destination has become a part of the source.
