@@ -13,7 +13,7 @@ constexpr std::array kTable{
     ErrcInfo{Errc::io_error, "io_error", 1, Retry::no, "a read, write or other system call failed",
              "look at the file system and the kernel's log, then run the same command again"},
     ErrcInfo{Errc::no_space, "no_space", 1, Retry::no, "no space left for the copy",
-             "free some space, or stage on another file system with --tempdir"},
+             "free some space there, or choose a directory on another file system"},
     ErrcInfo{Errc::permission_denied, "permission_denied", 1, Retry::no,
              "the system does not let this user read the source or write the destination",
              "run as a user who may read the database, and write to the directory of the copy"},

@@ -16,6 +16,7 @@
 #include "linux/open_elsewhere.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/holes.hpp"
+#include "sqlbk/core/obstacles.hpp"
 #include "sqlbk/core/sys.hpp"
 #include "sqlbk/format/checksum_file.hpp"
 #include "staging_directory.hpp"
@@ -152,6 +153,17 @@ void require_not_open_here(const std::string& destination, const TargetOptions& 
   }
 }
 
+// Where a rename would fail, by the attributes of the file and its directory.
+void require_renamable(const std::string& path) {
+  const std::optional<Obstacle> obstacle = obstacle_to_replacing(path);
+  if (!obstacle) return;
+  throw Error(Errc::destination_unusable,
+              "unable to replace " + quoted(path) + ": " + obstacle->reason)
+      .with_path(path)
+      .with_errno(obstacle->os_errno)
+      .with_hint("choose another name");
+}
+
 void require_replaceable(const std::string& destination, const TargetOptions& options) {
   require_not_open_here(destination, options);
   for (const std::string_view suffix : suffixes_beside(options)) {
@@ -165,6 +177,7 @@ void require_replaceable(const std::string& destination, const TargetOptions& op
       throw exists_error(destination, quoted(sidecar) + " is no sidecar but a database itself")
           .with_hint("choose another name");
     }
+    require_renamable(sidecar);
   }
   const std::optional<FileStat> there = look(destination);
   if (!there) return;
@@ -172,6 +185,7 @@ void require_replaceable(const std::string& destination, const TargetOptions& op
     throw exists_error(destination, "it is not a regular file, and only such a one is replaced")
         .with_hint("choose another name");
   }
+  require_renamable(destination);
   const UniqueFd fd =
       open_at(AT_FDCWD, destination, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, destination);
   switch (platform::open_elsewhere(fd.get(), destination)) {
@@ -304,6 +318,13 @@ std::string staging_parent(const std::string& destination, const TargetOptions& 
   return options.tempdir.empty() ? parent_of(destination) : options.tempdir;
 }
 
+// The mkdir(2) that comes next would say the same.
+void require_room_for_staging(const std::string& directory) {
+  if (const int obstacle = obstacle_to_making_files(directory)) {
+    throw staging_error(directory, obstacle);
+  }
+}
+
 }  // namespace
 
 std::string resolve_destination(const std::string& source, const std::string& destination) {
@@ -328,6 +349,8 @@ void check_destination(const std::string& destination, const SourceFacts& source
   } else {
     require_free(destination, options);
   }
+  require_room_for_staging(staging_parent(destination, options));
+  require_room_for_staging(parent);
 }
 
 StagedTarget::StagedTarget(const std::string& destination, const SourceFacts& source,

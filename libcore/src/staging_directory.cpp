@@ -68,7 +68,7 @@ bool lock_new_directory(int fd, const std::string& path, const std::string& pare
   if (errno == EWOULDBLOCK) return false;
   throw system_error("lock a staging directory in", parent, errno)
       .with_code(Errc::destination_unusable)
-      .with_hint("stage on another file system with --tempdir");
+      .with_hint("choose a directory on another file system");
 }
 
 void remove_tree(const std::string& path) noexcept {
@@ -203,20 +203,20 @@ bool move_to_free_name(const std::string& from, const std::string& to) noexcept 
          sys().unlinkat(AT_FDCWD, from.c_str(), 0) == 0;
 }
 
+Error staging_error(const std::string& parent, int os_errno) {
+  Error error = system_error("make a staging directory in", parent, os_errno);
+  if (error.code() == Errc::no_space) return error;
+  error.with_code(Errc::destination_unusable);
+  return error.with_hint("choose a directory that exists and that you may write to");
+}
+
 StagingDirectory::StagingDirectory(const std::string& parent) {
   constexpr int kTries = 16;
   for (int i = 0; i < kTries; ++i) {
     const std::string path = (parent == "/" ? "" : parent) + "/" + random_name();
     if (sys().mkdirat(AT_FDCWD, path.c_str(), 0700) != 0) {
       if (errno == EEXIST) continue;
-      Error error = system_error("make a staging directory in", parent, errno);
-      if (error.code() != Errc::no_space) {
-        error.with_code(Errc::destination_unusable);
-        error.with_hint(
-            "the directory must exist and you must be allowed to write to it: choose another, or "
-            "stage elsewhere with --tempdir");
-      }
-      throw error;
+      throw staging_error(parent, errno);
     }
     UniqueFd fd;
     bool is_ours = false;

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
 #include "sqlbk/core/unique_fd.hpp"
 
@@ -29,6 +30,9 @@ class StagingDirectory {
   std::string path_;
   UniqueFd fd_;
 };
+
+// What the constructor throws where mkdir(2) fails in `parent`.
+Error staging_error(const std::string& parent, int os_errno);
 
 // Until DEST stands, the file of this name in the staging directory says whose sidecars --force has
 // put beside it, and which -wal has been published already, for the run that finds it after a

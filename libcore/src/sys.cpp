@@ -18,6 +18,7 @@ constexpr Sys kRealSys{
     .fstat = ::fstat,
     .fstatat = ::fstatat,
     .lseek = ::lseek,
+    .faccessat = ::faccessat,
     .pread = ::pread,
     .pwrite = ::pwrite,
     .copy_file_range = ::copy_file_range,

@@ -309,7 +309,7 @@ class BadDestination(CliTest):
         self.assertIn(mentioned, lines[0])
 
     def test_no_space(self):
-        self.check_small_disk("size=200k", b"--tempdir", b"small", "app.db", "small/x.db")
+        self.check_small_disk("size=200k", b"free some space", b"small", "app.db", "small/x.db")
 
     def test_no_space_for_staging(self):
         self.check_small_disk("size=200k", b"free some space", b"small", "--tempdir", "small",
@@ -324,7 +324,7 @@ class BadDestination(CliTest):
                               "small/x.db")
 
     def test_read_only_file_system(self):
-        self.check_small_disk("ro", b"the directory must exist", b"small", "app.db", "small/x.db")
+        self.check_small_disk("ro", b"choose a directory", b"small", "app.db", "small/x.db")
 
 
 class ChangingSource(CliTest):

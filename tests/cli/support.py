@@ -165,6 +165,25 @@ class CliTest(unittest.TestCase):
         self.addCleanup(owner.close)
         return owner
 
+    def mount(self, name, *what):
+        """Mounts something at a new directory of this name: `mount WHAT... DIRECTORY`."""
+        path = self.path(name)
+        if not os.path.lexists(path):
+            os.mkdir(path)
+        if os.geteuid() != 0 or not works("mount", *what, path):
+            self.skipTest(f"mount {' '.join(what)} does not work here")
+        self.addCleanup(works, "umount", "-l", path)
+        return path
+
+    def mount_image(self, name, kind, size_mb, *options):
+        """A file system of this kind in a file of this size, which may be sparse."""
+        image = os.path.join(self.private, f"{name}.img")
+        with open(image, "wb") as file:
+            file.truncate(size_mb << 20)
+        if not works("mkfs." + kind, image):
+            self.skipTest(f"there is no mkfs.{kind}")
+        return self.mount(name, "-o", ",".join(("loop", *options)), image)
+
     def gate(self, call, number=1, slow_ms=0):
         if "SQLBK_GATE" not in os.environ:
             self.skipTest("the gate library was not built")

@@ -109,6 +109,9 @@ FaultySys::FaultySys(std::string_view call, unsigned nth, Fault fault) : table_(
   table_.lseek = [](int fd, off_t offset, int whence) -> off_t {
     return run("lseek", [&] { return real_sys().lseek(fd, offset, whence); });
   };
+  table_.faccessat = [](int dir, const char* path, int mode, int flags) {
+    return run("faccessat", [&] { return real_sys().faccessat(dir, path, mode, flags); });
+  };
   table_.pread = [](int fd, void* buffer, std::size_t size, off_t offset) {
     return transfer("pread", size,
                     [&](std::size_t n) { return real_sys().pread(fd, buffer, n, offset); });

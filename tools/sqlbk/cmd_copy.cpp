@@ -337,16 +337,22 @@ void run_command(const CopyCommand& command, const Registry& registry, Report& r
 
 int run_copy(const std::vector<std::string>& arguments, const Registry& registry) {
   Report report;
+  CopyCommand command;
   try {
     const po::variables_map given = parse_arguments(copy_options(), arguments, "copy");
     if (given.count("help") != 0) {
       print_help(std::cout);
       return 0;
     }
-    run_command(interpret(given), registry, report);
+    command = interpret(given);
+    run_command(command, registry, report);
     return 0;
   } catch (Error& error) {
     hint_at_help(error, "copy");
+    // Of the manifest, a plug-in and the like.
+    if (error.source().empty()) {
+      error.with_source(command.request.source).with_destination(command.request.destination);
+    }
     if (has_flag(arguments, "--json")) {
       if (!report.is_published) report.verdict = Verdict::none;
       print_json(std::cout, result_json(report, has_flag(arguments, "--dry-run"),

@@ -15,6 +15,7 @@
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
 #include "sqlbk/core/live_files.hpp"
+#include "sqlbk/core/obstacles.hpp"
 #include "sqlbk/core/staged_target.hpp"
 #include "sqlbk/core/sys.hpp"
 #include "sqlbk/format/db_header.hpp"
@@ -23,6 +24,8 @@
 
 namespace sqlbk::tool {
 namespace {
+
+constexpr const char* kScratchSuffix = ".XXXXXX";  // for mkostemp(3)
 
 std::string parent_of(const std::string& path) {
   const std::string parent = std::filesystem::path(path).parent_path().string();
@@ -80,7 +83,7 @@ bool is_of_sqlite(const std::string& path) {
 class ScratchFile {
  public:
   ScratchFile(const std::string& what, const std::string& path)
-      : what_(what), path_(path + ".XXXXXX") {
+      : what_(what), path_(path + kScratchSuffix) {
     fd_ = UniqueFd(::mkostemp(path_.data(), O_CLOEXEC));
     if (!fd_) throw system_error("write " + what, path, errno);
   }
@@ -109,6 +112,26 @@ class ScratchFile {
   std::string path_;
   UniqueFd fd_;
 };
+
+// What would go wrong once the work is done.
+void require_writable(const std::string& what, const std::string& path) {
+  const auto unusable = [&](const std::string& why, int os_errno) {
+    return Error(Errc::destination_unusable, unable(what, path) + ": " + why)
+        .with_path(path)
+        .with_errno(os_errno);
+  };
+  const std::string name = std::filesystem::path(path).filename().string() + kScratchSuffix;
+  const long most = ::pathconf(parent_of(path).c_str(), _PC_NAME_MAX);
+  if (most > 0 && name.size() > static_cast<std::size_t>(most)) {
+    throw unusable("its name is too long", ENAMETOOLONG).with_hint("choose a shorter name");
+  }
+  if (const int obstacle = obstacle_to_making_files(parent_of(path))) {
+    throw unusable("there is no directory for it that can be written", obstacle);
+  }
+  if (const std::optional<Obstacle> obstacle = obstacle_to_replacing(path)) {
+    throw unusable(obstacle->reason, obstacle->os_errno).with_hint("choose another name");
+  }
+}
 
 }  // namespace
 
@@ -145,13 +168,7 @@ void check_text_file(const std::string& what, const std::string& path, Existing 
         .with_path(path)
         .with_hint("choose another name");
   }
-  const std::optional<FileStat> directory = stat_path(parent_of(path));
-  if (directory && directory->is_directory() && ::access(parent_of(path).c_str(), W_OK) == 0) {
-    return;
-  }
-  throw Error(Errc::destination_unusable,
-              unable(what, path) + ": there is no directory for it that can be written")
-      .with_path(path);
+  require_writable(what, path);
 }
 
 void write_text_file(const std::string& what, const std::string& path, const std::string& text,

@@ -15,6 +15,7 @@ struct Sys {
   int (*fstat)(int fd, struct stat* out);
   int (*fstatat)(int dir_fd, const char* path, struct stat* out, int flags);
   off_t (*lseek)(int fd, off_t offset, int whence);
+  int (*faccessat)(int dir_fd, const char* path, int mode, int flags);
   ssize_t (*pread)(int fd, void* buffer, std::size_t size, off_t offset);
   ssize_t (*pwrite)(int fd, const void* buffer, std::size_t size, off_t offset);
   ssize_t (*copy_file_range)(int in, off_t* in_offset, int out, off_t* out_offset, std::size_t size,
