@@ -233,9 +233,9 @@ class AttemptLoop {
                       (failures_.rounds() == 1 ? " round" : " rounds") + " in " +
                       in_seconds(Clock::now() - start_));
     error.with_path(files_.given_path());
-    // The default of a busy source is to use the strategy that was used.
-    if (error.hint() == errc_info(Errc::source_busy).hint) {
-      error.with_hint("try again when the owner is idle or closed, or raise --copy-retry");
+    // The default is to use the strategy that was used.
+    if (error.code() == Errc::source_busy && !error.has_own_hint()) {
+      error.with_hint("try again when the owner is idle or closed");
     }
     return error;
   }

@@ -50,8 +50,8 @@ constexpr std::array kTable{
     ErrcInfo{Errc::frames_without_checksum, "frames_without_checksum", 4, Retry::same_strategy,
              "the write-ahead log has frames without checksums, as SQLite up to 3.49.2 can leave "
              "them, and nothing tells whether they are committed",
-             "let the owner checkpoint (PRAGMA wal_checkpoint), or copy with --strategy lock while "
-             "the owner has the database open; SQLite 3.50 and later does not commit such frames"},
+             "let the owner checkpoint (PRAGMA wal_checkpoint(TRUNCATE)); SQLite 3.50 and later does "
+             "not commit such frames"},
     ErrcInfo{Errc::destination_exists, "destination_exists", 5, Retry::no,
              "the destination, or a sidecar of that name, exists already",
              "choose another name, or replace it with --force"},

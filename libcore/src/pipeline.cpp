@@ -72,11 +72,10 @@ void name_the_copy(Error& error, const std::string& source, const std::string& d
 }
 
 // A copy that nothing proves may be torn: what is found in it says nothing about its source.
-Error torn_copy(const std::string& source, const Error& found) {
-  return Error(Errc::source_changed, found.what())
+Error torn_copy(const std::string& source, Error found) {
+  return found.with_code(Errc::source_changed)
       .add_context("the unproven copy of " + quoted(source) + " is torn")
       .with_path(source)
-      .with_sqlite_code(found.sqlite_extended_code())
       .with_hint(
           "try again, or leave out --no-copy-retry-strict: then only a copy that is proven "
           "consistent is made");

@@ -74,9 +74,10 @@ class PluginStepAdaptor final : public PostStep {
       return step_.abi->check_argument(step_.abi, argument_.c_str(), host);
     });
     if (answer == 0) return;
-    throw Error(Errc::usage, "the argument " + quoted(argument_) + " of the step " +
-                                 quoted(step_.name) + " is not understood" + call.reasons())
-        .with_hint(step_.argument.empty() ? "it takes none" : "it has the form " + step_.argument);
+    Error error(Errc::usage, "the argument " + quoted(argument_) + " of the step " +
+                                 quoted(step_.name) + " is not understood" + call.reasons());
+    if (!step_.argument.empty()) error.with_hint("it has the form " + step_.argument);
+    throw error;
   }
 
   std::string_view name() const noexcept override { return name_; }

@@ -38,11 +38,11 @@ bool read_super_journal_mark(const LiveFiles& files) {
 using MaybeRefusal = std::optional<Refusal>;
 
 MaybeRefusal unsupported(const std::string& reason) {
-  return Refusal{Errc::unsupported_database, reason, ""};
+  return Refusal{.code = Errc::unsupported_database, .reason = reason, .hint = ""};
 }
 
 MaybeRefusal not_a_database(const std::string& reason) {
-  return Refusal{Errc::not_a_database, reason, ""};
+  return Refusal{.code = Errc::not_a_database, .reason = reason, .hint = ""};
 }
 
 MaybeRefusal bad_header(const SourceFacts& facts) {
@@ -90,21 +90,23 @@ MaybeRefusal mismatched_wal(const SourceFacts& facts) {
   if (!facts.wal_header || facts.wal_header->page_size_bytes == facts.header->page_size_bytes) {
     return std::nullopt;
   }
-  return Refusal{Errc::unsupported_database,
-                 "the -wal beside it has pages of " +
-                     std::to_string(facts.wal_header->page_size_bytes) +
-                     " bytes, the database of " + std::to_string(facts.header->page_size_bytes) +
-                     ": it belongs to another database",
-                 "move the foreign -wal file away, if you are sure that it is not the database's"};
+  return Refusal{
+      .code = Errc::unsupported_database,
+      .reason = "the -wal beside it has pages of " +
+                std::to_string(facts.wal_header->page_size_bytes) + " bytes, the database of " +
+                std::to_string(facts.header->page_size_bytes) + ": it belongs to another database",
+      .hint = "move the foreign -wal file away, if you are sure that it is not the database's"};
 }
 
 MaybeRefusal foreign_file_system(const SourceFacts& facts) {
   if (facts.file_system.kind != FileSystemKind::foreign) return std::nullopt;
   return Refusal{
-      Errc::unsupported_file_system,
-      "it lies on " + facts.file_system.name + ", where another kernel may write it unseen",
-      "run sqlbk on the machine that holds the files, or accept a copy without proof with a "
-      "bare strategy and --no-copy-retry-strict"};
+      .code = Errc::unsupported_file_system,
+      .reason =
+          "it lies on " + facts.file_system.name + ", where another kernel may write it unseen",
+      .hint =
+          "run sqlbk on the machine that holds the files, or accept a copy without proof with a "
+          "bare strategy and --no-copy-retry-strict"};
 }
 
 MaybeRefusal files_of_other_owners(const SourceFacts& facts) {
@@ -122,8 +124,9 @@ MaybeRefusal wal_without_main(const SourceFacts& facts) {
   if (!facts.is_empty() || facts.wal_size_bytes() == 0) return std::nullopt;
   // Not even to be read through SQLite, which deletes such a WAL (pagerOpenWalIfPresent()).
   return Refusal{
-      Errc::damaged, "its main file is empty, but its -wal is not",
-      "the WAL may be all that is left: copy both files away before anything opens them"};
+      .code = Errc::damaged,
+      .reason = "its main file is empty, but its -wal is not",
+      .hint = "the WAL may be all that is left: copy both files away before anything opens them"};
 }
 
 MaybeRefusal bad_content(const SourceFacts& facts) {

@@ -507,10 +507,14 @@ void StagedTarget::write_digest_file() {
 
 void StagedTarget::publish() {
   require_not_part_of_source(destination_, source_, options_);
-  if (options_.force) {
-    publish_by_force();
-  } else {
-    publish_new();
+  try {
+    options_.force ? publish_by_force() : publish_new();
+  } catch (Error& error) {
+    // That of the code is to use --force.
+    if (options_.force && error.code() == Errc::destination_exists && !error.has_own_hint()) {
+      error.with_hint("run the same command again");
+    }
+    throw;
   }
   is_published_ = true;
 }

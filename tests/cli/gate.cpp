@@ -4,6 +4,7 @@
 //   SQLBK_GATE_DIRECTORY  the gate makes the file `reached` there and waits for the file `open`
 //   SQLBK_GATE_AT         "copy_file_range:2": the second call of that name is held
 //   SQLBK_GATE_SLOW_MS    every later call of that name then takes so much longer
+//   SQLBK_GATE_FAIL       "fsync:3:5": the third call of that name fails with errno 5
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
@@ -37,16 +38,33 @@ void hold() {
   while (::access(open_file.c_str(), F_OK) != 0) sleep_ms(1);
 }
 
-void at(const char* call, std::atomic<long>& count) {
-  const char* wanted = std::getenv("SQLBK_GATE_AT");
-  if (wanted == nullptr) return;
+// What follows "CALL:" in the variable; nullptr: it is not about this call.
+const char* about(const char* variable, const char* call) {
+  const char* wanted = std::getenv(variable);
   const std::size_t length = std::strlen(call);
-  if (std::strncmp(wanted, call, length) != 0 || wanted[length] != ':') return;
-  const long held = number(wanted + length + 1);
-  const long now = ++count;
+  const bool is_it =
+      wanted != nullptr && std::strncmp(wanted, call, length) == 0 && wanted[length] == ':';
+  return is_it ? wanted + length + 1 : nullptr;
+}
+
+void hold_at(const char* call, long now) {
+  const char* wanted = about("SQLBK_GATE_AT", call);
+  if (wanted == nullptr) return;
+  const long held = number(wanted);
   if (now == held) hold();
   const char* slow = std::getenv("SQLBK_GATE_SLOW_MS");
   if (now > held && slow != nullptr) sleep_ms(number(slow));
+}
+
+// True: this call is to fail, and errno says how.
+bool fails(const char* call, std::atomic<long>& count) {
+  const long now = ++count;
+  hold_at(call, now);
+  const char* wanted = about("SQLBK_GATE_FAIL", call);
+  if (wanted == nullptr || now != number(wanted)) return false;
+  const char* const colon = std::strchr(wanted, ':');
+  errno = colon != nullptr ? static_cast<int>(number(colon + 1)) : EIO;
+  return true;
 }
 
 template <typename Function>
@@ -58,6 +76,7 @@ std::atomic<long> range_calls;
 std::atomic<long> pwrite_calls;
 std::atomic<long> fsync_calls;
 std::atomic<long> rename_calls;
+std::atomic<long> flock_calls;
 
 }  // namespace
 
@@ -66,29 +85,37 @@ extern "C" {
 
 ssize_t copy_file_range(int in_fd, off_t* in_offset, int out_fd, off_t* out_offset,
                         std::size_t length, unsigned flags) {
-  at("copy_file_range", range_calls);
+  if (fails("copy_file_range", range_calls)) return -1;
   static auto* const real =
       next<ssize_t(int, off_t*, int, off_t*, std::size_t, unsigned)>("copy_file_range");
   return real(in_fd, in_offset, out_fd, out_offset, length, flags);
 }
 
 ssize_t pwrite(int fd, const void* data, std::size_t length, off_t offset) {
-  at("pwrite", pwrite_calls);
+  if (fails("pwrite", pwrite_calls)) return -1;
   static auto* const real = next<ssize_t(int, const void*, std::size_t, off_t)>("pwrite64");
   return real(fd, data, length, offset);
 }
 
 int fsync(int fd) {
-  at("fsync", fsync_calls);
+  if (fails("fsync", fsync_calls)) return -1;
   static auto* const real = next<int(int)>("fsync");
   return real(fd);
 }
 
 int renameat2(int old_dir, const char* old_path, int new_dir, const char* new_path,
               unsigned flags) noexcept {
-  at("renameat2", rename_calls);
+  if (fails("renameat2", rename_calls)) return -1;
   static auto* const real = next<int(int, const char*, int, const char*, unsigned)>("renameat2");
   return real(old_dir, old_path, new_dir, new_path, flags);
+}
+
+// Under another name here: <fcntl.h> has a type of this one.
+int gate_flock(int fd, int operation) noexcept __asm__("flock");
+int gate_flock(int fd, int operation) noexcept {
+  if (fails("flock", flock_calls)) return -1;
+  static auto* const real = next<int(int, int)>("flock");
+  return real(fd, operation);
 }
 
 }  // extern "C"

@@ -191,6 +191,13 @@ class CliTest(unittest.TestCase):
         return Gate(self, directory, call, number, slow_ms)
 
 
+def failing(call, number, errno_value, env=None):
+    """The environment in which sqlbk's n-th call of a function fails (gate.cpp)."""
+    return {**(env or {}), "LD_PRELOAD": os.environ["SQLBK_GATE"],
+            "SQLBK_GATE_FAIL": f"{call}:{number}:{errno_value}",
+            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+
+
 class Gate:
     """Holds sqlbk at its n-th call of a function (gate.cpp) until open()."""
 

@@ -153,7 +153,8 @@ void QuietProof::check_locks() {
                   std::to_string(locks.writer->pid) +
                   " holds a write lock and keeps no journal that shows whether a transaction is "
                   "under way")
-      .with_path(files_.given_path());
+      .with_path(files_.given_path())
+      .with_hint("let that process close the database");
 }
 
 }  // namespace sqlbk::copy
