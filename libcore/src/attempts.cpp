@@ -67,6 +67,18 @@ class Failures {
   bool only_busy_ = true;
 };
 
+// However a series of attempts ends.
+class SeriesEnd {
+ public:
+  explicit SeriesEnd(CopyStrategy& strategy) noexcept : strategy_(strategy) {}
+  SeriesEnd(const SeriesEnd&) = delete;
+  SeriesEnd& operator=(const SeriesEnd&) = delete;
+  ~SeriesEnd() { strategy_.end_series(); }
+
+ private:
+  CopyStrategy& strategy_;
+};
+
 class AttemptLoop {
  public:
   AttemptLoop(StrategyChooser& chooser, LiveFiles& files, StagedImage& image,
@@ -141,7 +153,7 @@ class AttemptLoop {
 
   // Attempts of one strategy, until one succeeds or the policy says that it is enough.
   ProvenCopy try_series(const Choice& choice) {
-    choice.strategy->begin_series();
+    const SeriesEnd end(*choice.strategy);
     const Clock::time_point busy_until = Clock::now() + choice.policy.busy_patience;
     unsigned counted = 0;
     unsigned dead_frames = 0;

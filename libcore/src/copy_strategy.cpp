@@ -24,7 +24,7 @@ AttemptPolicy CopyStrategy::policy(const CopyOptions&) const {
   return {};
 }
 
-void CopyStrategy::begin_series() {}
+void CopyStrategy::end_series() noexcept {}
 
 NextAttempt CopyStrategy::after_failure(const Error&, StagedImage& image) {
   image.discard();

@@ -48,7 +48,7 @@ class RetryVerifyStrategy final : public CopyStrategy {
     return {.attempts = options.copy_retry};
   }
   CopyStrategy* unproven() override { return unproven_.get(); }
-  void begin_series() override { series_.reset(); }
+  void end_series() noexcept override { series_.reset(); }
 
   Evidence attempt(LiveFiles& files, StagedImage& image, const CopyOptions& options,
                    RunContext& context) override {

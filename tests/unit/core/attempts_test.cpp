@@ -36,7 +36,7 @@ class ScriptedStrategy final : public CopyStrategy {
   Suitability probe(const SourceFacts&) const override { return {}; }
   AttemptPolicy policy(const CopyOptions&) const override { return policy_; }
   CopyStrategy* unproven() override { return last_resort; }
-  void begin_series() override { ++series; }
+  void end_series() noexcept override { ++series; }
   NextAttempt after_failure(const Error& error, StagedImage& image) override {
     failures.push_back(error.code());
     image.discard();

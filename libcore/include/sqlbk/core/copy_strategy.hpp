@@ -88,8 +88,9 @@ class CopyStrategy : public StrategyChooser {
                            RunContext& context) = 0;
 
   virtual AttemptPolicy policy(const CopyOptions& options) const;
-  // Called before the first attempt of a series: what earlier ones have learnt does not count.
-  virtual void begin_series();
+  // Called after the last attempt of a series, on the thread of the run: what its attempts have
+  // learnt goes. No descriptor may outlive it: the run's table of them does not (host_thread.hpp).
+  virtual void end_series() noexcept;
   // Called after an attempt that failed of `error`: leaves in `image` only what the next one uses.
   virtual NextAttempt after_failure(const Error& error, StagedImage& image);
 
