@@ -6,6 +6,8 @@
 #include <optional>
 #include <thread>
 
+#include "sqlbk/core/database_users.hpp"
+
 namespace sqlbk {
 namespace {
 
@@ -89,12 +91,13 @@ class AttemptLoop {
         options_(options),
         context_(context),
         log_(log),
-        give_up_(time_for_attempts()) {}
+        users_(files),
+        give_up_(time_for_attempts()),
+        rounds_(std::max(1U, chooser.rounds(options))) {}
 
   ProvenCopy run() {
-    const unsigned rounds = std::max(1U, chooser_.rounds(options_));
     try {
-      while (failures_.rounds() < rounds && !is_over()) {
+      while (failures_.rounds() < rounds_ && !is_over()) {
         if (failures_.rounds() > 0) pause();
         std::optional<ProvenCopy> copy = try_round();
         if (copy) return std::move(*copy);
@@ -126,7 +129,7 @@ class AttemptLoop {
         continue;
       }
       std::optional<ProvenCopy> copy = try_choice(choice);
-      if (copy || is_over()) return copy;
+      if (copy || is_over() || waits_for_next_round()) return copy;
     }
     stays_as_it_is_ = (facts.at_rest() &&
                        failures_.count(Errc::frames_without_checksum) >= kProbesOfDeadFrames) ||
@@ -160,12 +163,17 @@ class AttemptLoop {
     std::optional<Error> reason;
     while (true) {
       const Clock::time_point start = Clock::now();
+      bool has_begun = false;
       try {
+        files_.begin_attempt();
+        require_these(users_.at_start());
+        has_begun = true;
         return try_once(*choice.strategy);
       } catch (Error& error) {
         if (retry_of(error) == Retry::no) throw;
         longest_attempt_ = std::max(longest_attempt_, Clock::now() - start);
-        NextAttempt next = choice.strategy->after_failure(error, image_);
+        NextAttempt next;
+        if (has_begun) next = choice.strategy->after_failure(error, image_);
         // That the time was over says less than what it was spent on.
         if (error.code() == Errc::deadline_exceeded && reason) throw Error(*reason);
         const bool is_busy = error.code() == Errc::source_busy && Clock::now() < busy_until;
@@ -175,7 +183,8 @@ class AttemptLoop {
         if (!next.hint.empty()) error.with_hint(std::move(next.hint));
         const bool may_go_on = retry_of(error) == Retry::same_strategy && next.may_succeed &&
                                dead_frames < kProbesOfDeadFrames &&
-                               counted < std::max(1U, choice.policy.attempts) && !is_over();
+                               counted < std::max(1U, choice.policy.attempts) && !is_over() &&
+                               !waits_for_next_round();
         if (!may_go_on) throw;
         context_.log(LogLevel::debug, error.what());
         reason = error;
@@ -189,10 +198,29 @@ class AttemptLoop {
     begin_to_copy();
     RunContext phase = context_.until(give_up_);
     Evidence evidence = strategy.attempt(files_, image_, options_, phase);
+    const UsersAnswer users = users_.at_end();
+    require_these(users);
+    if (users.verdict == UsersVerdict::unknown) {
+      evidence.assumptions.push_back({AssumptionKind::these_files, users.sentence});
+    }
     judge(evidence);
     std::string name = made_by(strategy, evidence.mover);
     return {.evidence = std::move(evidence), .strategy = std::move(name)};
   }
+
+  // A program that uses other files than these is one that keeps the source busy.
+  void require_these(const UsersAnswer& users) {
+    uses_others_ = users.verdict == UsersVerdict::others;
+    if (!uses_others_) return;
+    const Errc code = users.hint.empty() ? Errc::source_changed : Errc::source_busy;
+    throw Error(code, "unable to prove a copy of " + quoted(files_.given_path()) +
+                          " complete: " + users.sentence)
+        .with_path(files_.given_path())
+        .with_hint(users.hint);
+  }
+
+  // No strategy helps against that, only time; where there are rounds, they leave some.
+  bool waits_for_next_round() const { return uses_others_ && rounds_ > 1; }
 
   // What rests on an assumption says so, or is refused.
   void judge(Evidence& evidence) const {
@@ -271,11 +299,14 @@ class AttemptLoop {
   const CopyOptions& options_;
   RunContext& context_;
   AttemptLog& log_;
+  DatabaseUsers users_;
   const Clock::time_point start_ = Clock::now();
   const Deadline give_up_;  // of the attempts that are to prove something
   Clock::duration longest_attempt_{0};
   Failures failures_;
   std::chrono::milliseconds busy_pause_ = kBetweenRounds;
+  const unsigned rounds_;
+  bool uses_others_ = false;
   bool is_named_ = true;
   bool stays_as_it_is_ = false;
 };

@@ -20,20 +20,21 @@ using namespace std::chrono_literals;
 // of a busy one are not seen at one moment.
 constexpr int kPolls = 4;
 constexpr std::chrono::milliseconds kFirstPause = 1ms;
+// Copied in no more time than it takes to look into all processes.
+constexpr std::uint64_t kSmallBytes = 64U << 20U;
 
 }  // namespace
 
 class DatabaseUsers::Poll {
  public:
   explicit Poll(LiveFiles& files) : files_(files) {
-    if (!users::needs_all_processes(users::observe_without_processes(files))) return;
-    begun_ =
-        std::async(std::launch::async, platform::scan_processes, platform::wanted_files(files));
+    begin_scan(users::observe_without_processes(files));
   }
 
   UsersAnswer at_start() {
     main_ = files_.stat(SourceFile::main);
-    answer_ = poll();
+    answer_ = {};
+    if (!may_wait_for_end()) answer_ = poll();
     return answer_;
   }
 
@@ -41,15 +42,33 @@ class DatabaseUsers::Poll {
     const bool is_same =
         files_.is_current(SourceFile::main) && files_.stat(SourceFile::main).same_file(main_);
     if (!is_same) return replaced();
-    if (seen_.has_searched &&
-        users::is_as_before(seen_, users::observe_without_processes(files_))) {
-      return answer_;
+    const users::Observation now = users::observe_without_processes(files_);
+    if (is_deferred_) {
+      // Of a moment before the locks that are there now.
+      if (!users::is_unlocked(now)) begun_ = {};
+      return poll();
     }
-    UsersAnswer now = poll();
-    return now.verdict < answer_.verdict ? answer_ : now;
+    if (seen_.has_searched && users::is_as_before(seen_, now)) return answer_;
+    UsersAnswer answer = poll();
+    return answer.verdict < answer_.verdict ? answer_ : answer;
   }
 
  private:
+  // Where no lock is held, nothing is under way whose end would hide it: the processes are looked
+  // into while the attempt is made, unless so much would be copied in vain.
+  bool may_wait_for_end() {
+    const users::Observation now = users::observe_without_processes(files_);
+    is_deferred_ = users::is_unlocked(now) && main_.size_bytes <= kSmallBytes;
+    if (is_deferred_ && !begun_.valid()) begin_scan(now);
+    return is_deferred_;
+  }
+
+  void begin_scan(const users::Observation& seen) {
+    if (!users::needs_all_processes(seen)) return;
+    begun_ =
+        std::async(std::launch::async, platform::scan_processes, platform::wanted_files(files_));
+  }
+
   UsersAnswer poll() {
     std::chrono::milliseconds pause = kFirstPause;
     for (int i = 1;; ++i) {
@@ -74,11 +93,12 @@ class DatabaseUsers::Poll {
   UsersAnswer replaced() const {
     return {.verdict = UsersVerdict::others,
             .sentence = quoted(files_.main_path()) + " was replaced by another file of that name",
-            .hint = "copy it again"};
+            .hint = {}};
   }
 
   LiveFiles& files_;
   std::future<platform::ProcessScan> begun_;
+  bool is_deferred_ = false;  // the poll at the start is made at the end
   FileStat main_;
   users::Observation seen_;  // by the last poll
   UsersAnswer answer_;       // at the start

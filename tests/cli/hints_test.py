@@ -29,7 +29,6 @@ EXCEPTIONS = {
         "for programs that use the library; LocksOfTheHost in unit-copy has that case",
     "this is a fault of sqlbk; please report it with what was printed": "there is none to show",
     "name one with --tempdir": "needs a system without /var/tmp, /tmp and /dev/shm",
-    "copy it again": "answered by database_users.cpp, which no strategy asks yet",
     "run sqlbk on the machine that holds the files": "every refusal of that code has its own",
     "vouch for it with --assume, or accept the verdict 'assumed' by leaving out --strict":
         "every refusal of that code has its own",
@@ -456,7 +455,7 @@ class Source(HintTest):
                 self.run_copy("--strategy", "auto", "memory/app.db", "memory/y.db"))
 
     @case("copy it under the name by which its owner has opened it",
-          "but not with the -wal and -shm files beside it")
+          "uses '.*/other.db' with '.*/app.db-wal'")
     def test_another_name_than_the_owners(self):
         self.make_database(wal=True)
         owner = self.owner()
@@ -465,6 +464,31 @@ class Source(HintTest):
         return (self.run_copy("--copy-retry", "1", "other.db", "x.db"),
                 self.run_copy("app.db", "x.db"))
 
+    @case("close the program that uses the older file, and delete the -wal, -shm and -journal files "
+          "that it leaves", "which took that name later")
+    def test_another_file_than_the_owners(self):
+        self.make_database(wal=True)
+        owner = self.owner()
+        owner.run("INSERT INTO t VALUES(1000, 'new')")
+        self.make_database("restored.db")
+        os.rename(self.path("restored.db"), self.path("app.db"))
+        before = self.run_copy("--copy-retry", "1", "app.db", "x.db")
+        owner.close()
+        for suffix in ("-wal", "-shm", "-journal"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path("app.db" + suffix))
+        return before, self.run_copy("app.db", "x.db")
+
+    @case("let that program end its transaction, and unlock", "has locked '.*' with flock")
+    def test_a_lock_that_is_not_one_of_sqlite(self):
+        self.make_database()
+        with subprocess.Popen(["flock", self.path("app.db"), "cat"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
+            owner.stdin.write(b"locked\n")
+            owner.stdin.flush()
+            owner.stdout.readline()
+            before = self.run_copy("--copy-retry", "1", "app.db", "x.db")
+        return before, self.run_copy("app.db", "x.db")
 
     @case("run sqlbk on the machine that holds the files, or accept a copy without proof with a bare "
           "strategy and --no-copy-retry-strict", "it lies on fuse")
@@ -502,16 +526,14 @@ class Source(HintTest):
         owner.run("COMMIT")
         return before, self.run_copy("--copy-retry", "1", "app.db", "x.db")
 
-    @case("vouch for it with --assume journals-here, or accept the verdict 'assumed' by leaving out "
-          "--strict", "without assuming that process")
+    @case("vouch for it with --assume these-files, or accept the verdict 'assumed' by leaving out "
+          "--strict", "without assuming that no journal and no WAL lies beside another name")
     def test_an_assumption(self):
         self.make_database()
-        owner = self.owner()
-        owner.run("PRAGMA journal_mode=PERSIST", "PRAGMA locking_mode=EXCLUSIVE",
-                  "INSERT INTO t VALUES(1000, 'new')")
+        os.link(self.path("app.db"), self.path("other.db"))
         arguments = ("--copy-retry", "1", "app.db")
         return (self.run_copy("--strict", *arguments, "x.db"),
-                self.run_copy("--strict", "--assume", "journals-here", *arguments, "x.db"),
+                self.run_copy("--strict", "--assume", "these-files", *arguments, "x.db"),
                 self.run_copy(*arguments, "y.db"))
 
     @case("try again, or leave out --no-copy-retry-strict: then only a copy that is proven consistent "

@@ -12,7 +12,6 @@
 #include "sqlbk/core/fold.hpp"
 #include "sqlbk/core/io.hpp"
 #include "unproven.hpp"
-#include "unseen_wal.hpp"
 #include "wal_follower.hpp"
 #include "wal_part.hpp"
 
@@ -112,7 +111,6 @@ class FollowStrategy final : public CopyStrategy {
     const SourceFacts facts = probe_source(files);
     require_copyable(facts, {.opaque = options.opaque});
     require_followable(files, facts);
-    refuse_unseen_wal(files, facts.header);
     // Descriptors of its own: LiveFiles serves one thread.
     LiveFiles wal_files(files.main_path());
     if (!wal_files.stat(SourceFile::main).same_file(files.stat(SourceFile::main))) {
@@ -124,7 +122,6 @@ class FollowStrategy final : public CopyStrategy {
     SourceMover mover(files, image, movers_);
     move_main_while_following(mover, follower, context);
     follower.finish(tick);  // what was backfilled while main was copied was committed before
-    refuse_unseen_wal(files, facts.header);
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
     if (read_journal_state(files) == format::JournalState::active ||
         !files.is_current(SourceFile::journal)) {

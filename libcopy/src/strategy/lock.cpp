@@ -53,9 +53,8 @@ class LockStrategy final : public CopyStrategy {
     std::optional<WalReadLock> read_lock;
     if (needs_wal_lock(facts)) {
       read_lock.emplace(files, context);
-      // One that the path no longer names, or that the owner does not use, protects nothing.
+      // One that the path no longer names protects nothing.
       if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
-      require_owner_uses_shm(files);
     }
     LockBudget budget(files, options.lock_budget,
                       read_lock ? Holdup::checkpoints : Holdup::commits);
@@ -64,7 +63,6 @@ class LockStrategy final : public CopyStrategy {
     Evidence evidence = read_lock
                             ? locked.copy_wal_mode(read_lock->is_attached(), read_lock->file())
                             : locked.copy_rollback_mode(facts);
-    if (read_lock) require_owner_uses_shm(files);
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
     return evidence;
   }
@@ -81,15 +79,6 @@ class LockStrategy final : public CopyStrategy {
     if (answer.suitable) return;
     throw Error(Errc::unsuitable,
                 "unable to lock " + quoted(files.given_path()) + ": " + answer.reason)
-        .with_path(files.given_path());
-  }
-
-  // Every WAL connection holds SHARED on main and, but for one that lets nobody in, the DMS lock.
-  static void require_owner_uses_shm(const LiveFiles& files) {
-    const LockState locks = lock_state(files);
-    if (!locks.shared || locks.dms) return;
-    throw Error(Errc::source_busy, "unable to lock " + quoted(files.given_path()) +
-                                       ": it is open, but not with the -shm file beside it")
         .with_path(files.given_path());
   }
 

@@ -2,11 +2,11 @@
 
 #include <thread>
 
+#include "hot_journal.hpp"
 #include "opaque_source.hpp"
 #include "source_changed.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/fold.hpp"
-#include "unseen_wal.hpp"
 #include "wal_header_file.hpp"
 #include "wal_part.hpp"
 
@@ -66,6 +66,7 @@ Evidence LockedCopy::copy_wal_mode(bool attached, const FileStat& shm) {
     evidence.wal = take_main_alone(start, main_before);
   }
   require_same_shm(shm);
+  require_no_hot_journal(files_, options_);
   return evidence;
 }
 
@@ -106,7 +107,11 @@ void LockedCopy::take_wal(const WalStart& start, Evidence& evidence) {
 // The WAL was reset inside our lock, or just before: that needs all of the generation in main and
 // our reader on read-lock 0, which keeps everybody from writing to main.
 WalPosition LockedCopy::take_main_alone(const WalStart& start, const FileStat& main_before) {
-  // Without an index at the start nothing says that main was complete.
+  // Without an index nothing but the header tells that the WAL was used meanwhile.
+  if (!start.index && wal_header_by_path(files_) != start.header) {
+    throw_changed(files_, "its WAL is used by a program whose locks are not on its -shm");
+  }
+  // Nor does anything say then that main was complete.
   if (start.in_step && (!start.index || start.index->backfilled_frames < start.index->mx_frame)) {
     throw_changed(files_, "its WAL was reset in spite of our read lock");
   }
@@ -127,15 +132,11 @@ Evidence LockedCopy::copy_rollback_mode(const SourceFacts& facts) {
   // Who made it may not be attached yet, and be gone at the end.
   if (had_wal && !facts.wal) throw_changed(files_, "a -wal file appeared");
   if (had_wal && lock_state(files_).dms) throw_changed(files_, "somebody uses its empty -wal");
-  refuse_unseen_wal(files_, read_db_header(files_));
   const FileStat before = files_.stat(SourceFile::main);
   if (lock_state(files_).exclusive) {
     throw_changed(files_, "a writer holds it exclusively in spite of our read lock");
   }
-  const bool is_active = options_.opaque
-                             ? may_have_active_journal(files_)
-                             : read_journal_state(files_) == format::JournalState::active;
-  if (is_active && !lock_state(files_).reserved) throw_changed(files_, "it has a hot journal");
+  require_no_hot_journal(files_, options_);
   if (mover_.move_main(context_) != before.size_bytes) throw_changed(files_, "its size");
   // An empty one that appeared may have been emptied into main by a checkpoint.
   const std::optional<FileStat> wal = files_.stat_by_path(SourceFile::wal);
@@ -143,8 +144,8 @@ Evidence LockedCopy::copy_rollback_mode(const SourceFacts& facts) {
   if (wal && (!had_wal || wal->size_bytes > 0 || lock_state(files_).dms)) {
     throw_changed(files_, "a -wal file appeared");
   }
-  refuse_unseen_wal(files_, read_db_header(files_));
-  // Sees owners whose locks the kernel does not know.
+  // Both see owners whose locks the kernel does not know.
+  require_no_hot_journal(files_, options_);
   if (!before.unchanged(files_.stat(SourceFile::main))) {
     throw_changed(files_, "its main file was written in spite of our read lock");
   }

@@ -1,18 +1,24 @@
 #include "online.hpp"
 
+#include <chrono>
 #include <optional>
+#include <thread>
 
 #include <sqlite3.h>
 
+#include "hot_journal.hpp"
 #include "lock_budget.hpp"
 #include "quiet_proof.hpp"
 #include "source_changed.hpp"
 #include "source_connection.hpp"
 #include "sqlbk/core/error.hpp"
+#include "wal_header_file.hpp"
 #include "while_locked.hpp"
 
 namespace sqlbk::copy {
 namespace {
+
+using namespace std::chrono_literals;
 
 // Pages between two looks at the clock and at who waits for us.
 constexpr int kPagesPerStep = 256;
@@ -68,6 +74,21 @@ bool is_readable_as_immutable(const SourceFacts& facts) {
          facts.journal_state == format::JournalState::inactive;
 }
 
+// SQLite goes by the wal-index alone. One that was made anew beside its owner's own is of a WAL that
+// the owner has reset since. REQUIRES: our connection is attached to it.
+void require_index_in_step(LiveFiles& files, RunContext& context) {
+  constexpr int kTries = 1000;
+  for (int i = 0; i < kTries; ++i) {
+    const format::ParsedWalHeader header = parse(wal_header_by_path(files));
+    const std::optional<format::WalIndexHeader> index = read_live_wal_index(files);
+    // A reset shows in the index at once, in the file with its first frame.
+    if (index && (index->mx_frame == 0 || (header && header->salt == index->salt))) return;
+    context.tick();
+    std::this_thread::sleep_for(100us);
+  }
+  throw_changed(files, "the WAL and its index do not come into step");
+}
+
 class OnlineStrategy final : public CopyStrategy {
  public:
   std::string_view name() const noexcept override { return "online"; }
@@ -118,11 +139,16 @@ class OnlineStrategy final : public CopyStrategy {
     const auto watch = context.watch([&budget] { budget.look(); });
     files.refresh_sidecars();
     const FileStat before = files.stat(SourceFile::main);
-    if (connection.facts().uses_wal()) connection.require_same_shm(files);
+    if (connection.facts().uses_wal()) {
+      connection.require_same_shm(files);
+      require_index_in_step(files, context);
+    }
+    require_no_hot_journal(files, options);
     back_up(files, connection, image, context);
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
     if (connection.facts().uses_wal()) connection.require_same_shm(files);
-    // Sees owners whose locks the kernel does not know.
+    // Both see owners whose locks the kernel does not know.
+    require_no_hot_journal(files, options);
     if (!connection.facts().uses_wal() && !before.unchanged(files.stat(SourceFile::main))) {
       throw_changed(files, "its main file was written in spite of our read lock");
     }

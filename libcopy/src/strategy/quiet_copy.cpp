@@ -103,7 +103,7 @@ Evidence copy_quietly(LiveFiles& files, StagedImage& image, SourceMover& mover,
     require_wal_of_index(format::parse_wal_header({}), index, files.given_path());
   }
   // Seen to journal, and to have finished its journal after its last write to main.
-  if (!evidence.assumptions.empty() && watch != nullptr && watch->vouches(facts)) {
+  if (proof.rests_on_journal() && watch != nullptr && watch->vouches(facts)) {
     evidence.assumptions.clear();
     evidence.verdict = Verdict::proven;
   }

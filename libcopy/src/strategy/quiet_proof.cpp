@@ -4,8 +4,8 @@
 #include <ctime>
 
 #include "source_changed.hpp"
+#include "sqlbk/core/database_users.hpp"
 #include "sqlbk/core/error.hpp"
-#include "unseen_wal.hpp"
 
 namespace sqlbk::copy {
 namespace {
@@ -44,9 +44,20 @@ bool is_far_ahead(std::int64_t ctime_ns) {
 }
 
 // A commit finishes its journal after it has written main. Where main was written long after, the
-// journal is an earlier owner's, and the one who has written keeps none (MEMORY, OFF).
+// journal is an earlier owner's, and the one that has written keeps none (MEMORY, OFF).
 bool main_outlived_journal(const SourceFacts& facts) {
   return facts.main.mtime_ns - facts.journal->mtime_ns > kCommitTail.count();
+}
+
+// Nothing was written to main since its journal was finished. The same stamp may be of before.
+bool journal_outlived_main(const SourceFacts& facts) {
+  return facts.main.mtime_ns < facts.journal->mtime_ns;
+}
+
+std::string name_of(const LockHolder& holder) {
+  // 0 and -1: it is in another process-id namespace, or the lock is one of an open file.
+  return holder.pid > 0 ? "process " + std::to_string(holder.pid)
+                        : std::string("a process that cannot be seen from here");
 }
 
 }  // namespace
@@ -130,7 +141,6 @@ void QuietProof::wait_for_tick(Seen& seen) {
 // A quiet file is not a committed file: an owner with journal_mode MEMORY or OFF may keep half a
 // transaction in main as long as it likes, and only its write lock tells.
 void QuietProof::check_locks() {
-  refuse_unseen_wal(files_, facts_.header);
   const LockState locks = lock_state(files_);
   if (!locks.writer) return;
   if (facts_.uses_wal()) {
@@ -140,21 +150,39 @@ void QuietProof::check_locks() {
     if (facts_.wal_header) return;
   } else if (facts_.journal_state == format::JournalState::active) {
     return;  // the pair of main and journal, both quiet, rolls back to the committed state
-  } else if (facts_.journal && locks.exclusive && !main_outlived_journal(facts_)) {
-    assumptions_ = {
-        {AssumptionKind::journals_here, "process " + std::to_string(locks.exclusive->pid) +
-                                            ", which holds an EXCLUSIVE lock, journals to " +
-                                            quoted(files_.path_of(SourceFile::journal)) +
-                                            ", which says that no transaction is under way"}};
+  } else if (facts_.journal && locks.exclusive && !main_outlived_journal(facts_) &&
+             accept_journal_of(*locks.exclusive)) {
     return;
   }
-  throw Error(Errc::source_busy,
-              "unable to prove a copy of " + quoted(files_.given_path()) + " consistent: process " +
-                  std::to_string(locks.writer->pid) +
-                  " holds a write lock and keeps no journal that shows whether a transaction is "
-                  "under way")
+  throw Error(Errc::source_busy, "unable to prove a copy of " + quoted(files_.given_path()) +
+                                     " consistent: " + name_of(*locks.writer) +
+                                     " holds a write lock and keeps no journal that shows whether "
+                                     "a transaction is under way")
       .with_path(files_.given_path())
       .with_hint("let that process close the database");
+}
+
+// An inactive journal says that no transaction is under way, if it is that of the process which
+// holds EXCLUSIVE, or if main was not written since. A process with journal_mode MEMORY or OFF does
+// not have it open.
+bool QuietProof::accept_journal_of(const LockHolder& writer) {
+  rests_on_journal_ = true;
+  if (journal_outlived_main(facts_)) return true;
+  switch (journal_of_writer(files_, writer)) {
+    case WriterJournal::open:
+      return true;
+    case WriterJournal::not_open:
+      return false;
+    case WriterJournal::unseen:
+      break;
+  }
+  assumptions_ = {
+      {AssumptionKind::journals_here, name_of(writer) +
+                                          ", which holds an EXCLUSIVE lock, journals "
+                                          "to " +
+                                          quoted(files_.path_of(SourceFile::journal)) +
+                                          ", which says that no transaction is under way"}};
+  return true;
 }
 
 }  // namespace sqlbk::copy

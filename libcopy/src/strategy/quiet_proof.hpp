@@ -27,7 +27,9 @@ class QuietProof {
   // Throws source_changed or source_busy unless the window was quiet from its start to now.
   void finish();
 
-  // What the proof rests on where a write lock was accepted; else empty.
+  // A process holds EXCLUSIVE, and the journal that lies there was taken for its own.
+  bool rests_on_journal() const noexcept { return rests_on_journal_; }
+  // Empty where it could be seen that the process has that journal open.
   const std::vector<Assumption>& assumptions() const noexcept { return assumptions_; }
 
  private:
@@ -39,11 +41,13 @@ class QuietProof {
   Seen look();
   void wait_for_tick(Seen& seen);
   void check_locks();
+  bool accept_journal_of(const LockHolder& writer);
 
   LiveFiles& files_;
   RunContext& context_;
   SourceFacts facts_;
   Seen before_;
+  bool rests_on_journal_ = false;
   std::vector<Assumption> assumptions_;
 };
 

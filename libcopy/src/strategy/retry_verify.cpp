@@ -12,7 +12,6 @@
 #include "source_changed.hpp"
 #include "sqlbk/core/error.hpp"
 #include "unproven.hpp"
-#include "unseen_wal.hpp"
 #include "wal_header_file.hpp"
 #include "wal_part.hpp"
 
@@ -111,7 +110,6 @@ class RetryVerifyStrategy final : public CopyStrategy {
     if (facts.journal_state == format::JournalState::active) {
       throw_changed(files, "it has an active journal beside its WAL");
     }
-    refuse_unseen_wal(files, facts.header);
     static_cast<void>(mover.move_main(context));  // may be shortened; the WAL says its size
     // Between main and WAL: what the index promises now is in main or in the WAL that follows.
     files.refresh(SourceFile::shm);
@@ -124,7 +122,6 @@ class RetryVerifyStrategy final : public CopyStrategy {
     if (read_journal_state(files) == format::JournalState::active) {
       throw_changed(files, "a journal appeared beside its WAL");
     }
-    refuse_unseen_wal(files, facts.header);
     const WalScan scan = scan_wal(image.wal_fd(), image.wal_path(), context);
     if (!scan.header || scan.header->salt != format::parse_wal_header(start)->salt) {
       throw_changed(files, "its WAL was reset");

@@ -289,9 +289,7 @@ bool is_index_lock(const ProcLock& lock) {
 
 void add_main_lock(const ProcLock& lock, users::Process& process) {
   if (lock.is_flock) {
-    // That of this program may have been inherited, with the descriptor, from one that locks for it
-    // (flock(1)).
-    process.holds_flock = process.holds_flock || (lock.is_write && process.pid != ::getpid());
+    if (lock.is_write) process.flocks.push_back(lock.pid);
     return;
   }
   const std::uint64_t shared_end = kSharedFirstByte + kSharedSizeBytes;

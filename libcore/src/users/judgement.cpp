@@ -12,10 +12,11 @@ namespace {
 using Finding = std::optional<UsersAnswer>;
 
 constexpr std::string_view kOtherName = "copy it under the name by which its owner has opened it";
-constexpr std::string_view kReopen =
-    "let the program that uses it close it and open it again, then copy it";
-constexpr std::string_view kOtherLock =
-    "copy it when that program does not write, or with that program";
+// What it leaves behind is of the file that it had open, and would be mixed with this one.
+constexpr std::string_view kCloseOlder =
+    "close the program that uses the older file, and delete the -wal, -shm and -journal files that "
+    "it leaves";
+constexpr std::string_view kOtherLock = "let that program end its transaction, and unlock";
 
 std::string name_of(const Observation& seen, std::string_view suffix = "") {
   return quoted(seen.main_path + std::string(suffix));
@@ -52,7 +53,7 @@ Finding is_attached_without_main(const Observation& seen, const Process& process
   return others(name_of(process) + " uses " + name_of(seen, "-shm") +
                     ", but another main file than " + name_of(seen) +
                     ", which took that name later",
-                kReopen);
+                kCloseOlder);
 }
 
 // A reader that may not write the -shm takes no lock there (walBeginShmUnreliable()), but has it
@@ -102,7 +103,7 @@ Finding writes_sidecar_of_another_main(const Observation& seen, const Process& p
   return others(name_of(process) + " writes to " + name_of(seen, has_wal ? "-wal" : "-journal") +
                     ", but to another main file than " + name_of(seen) +
                     ", which took that name later",
-                kReopen);
+                kCloseOlder);
 }
 
 // Its transactions are where every reader looks, however it locks.
@@ -112,7 +113,7 @@ bool shows_its_transactions(const Observation& seen, const Process& process) {
 }
 
 Finding locks_by_flock(const Observation& seen, const Process& process) {
-  if (!process.holds_flock || holds_kernel_lock(process)) return {};
+  if (process.flocks.empty() || holds_kernel_lock(process)) return {};
   if (shows_its_transactions(seen, process)) return {};
   return others(name_of(process) + " has locked " + name_of(seen) +
                     " with flock(2), and nothing shows whether a transaction is under way",
@@ -145,7 +146,7 @@ Finding index_without_main(const Observation& seen) {
   if (!seen.index || seen.shared || seen.exclusive) return {};
   return others("a program uses " + name_of(seen, "-shm") + ", but another main file than " +
                     name_of(seen) + ", which took that name later",
-                kReopen);
+                kCloseOlder);
 }
 
 Finding main_without_index(const Observation& seen) {
@@ -238,38 +239,15 @@ std::string holders_unseen(const Observation& seen) {
   return unseen(these_files(seen), why_not_visible(seen, holder));
 }
 
-bool any_writes(const Observation& seen, bool Process::*file) {
-  return std::ranges::any_of(seen.processes, file);
-}
-
-std::string opener_unseen(const Observation& seen) {
-  const auto is_unseen = [&](Told told, bool Process::*file) {
-    return told == Told::yes && !any_writes(seen, file);
-  };
-  std::string_view suffix;
-  if (is_unseen(seen.wal_is_written, &Process::writes_wal)) {
-    suffix = "-wal";
-  } else if (is_unseen(seen.journal_is_written, &Process::writes_journal)) {
-    suffix = "-journal";
-  } else if (!is_unseen(seen.main_is_written, &Process::writes_main)) {
-    return "";
-  }
-  return unseen(these_files(seen) + " and is in no transaction",
-                "something has " + name_of(seen, suffix) +
-                    " open for writing, holds no lock, and is no process that can be looked into");
-}
-
-// Where the system does not tell whether a file is open for writing, and not everything can be
-// looked into.
-std::string sidecar_unseen(const Observation& seen) {
-  if (seen.sees_all_processes) return "";
-  std::string_view suffix;
-  if (seen.wal_holds_something && seen.wal_is_written == Told::unknown) suffix = "-wal";
-  if (seen.journal_is_active && seen.journal_is_written == Told::unknown) suffix = "-journal";
-  if (suffix.empty()) return "";
-  return unseen("no program writes to " + name_of(seen, suffix) + " for another main file than " +
-                    name_of(seen),
-                "this user may not look into all processes");
+// Without a lock, a WAL or an active journal is that of a dead owner, or of one that is not seen:
+// its main file has lost its name, or its locks are none that this kernel knows.
+std::string owner_of_sidecar_unseen(const Observation& seen) {
+  if (seen.is_initial_namespace || !is_unlocked(seen)) return "";
+  if (!seen.wal_holds_something && !seen.journal_is_active) return "";
+  return unseen("no program writes to " +
+                    name_of(seen, seen.wal_holds_something ? "-wal" : "-journal") +
+                    " without a lock on " + name_of(seen),
+                why_not_visible(seen, {}));
 }
 
 std::string served_by(const Observation& seen) {
@@ -305,8 +283,10 @@ std::string other_names(const Observation& seen) {
                 "it has " + std::to_string(seen.names) + " names (hard links)");
 }
 
-constexpr std::array kUnseen{exclusive_unseen, writer_unseen, holders_unseen,    opener_unseen,
-                             sidecar_unseen,   served_by,     lock_file_unclear, other_names};
+constexpr std::array kUnseen{
+    exclusive_unseen, writer_unseen,     holders_unseen, owner_of_sidecar_unseen,
+    served_by,        lock_file_unclear, other_names,
+};
 
 }  // namespace
 

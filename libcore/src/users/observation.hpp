@@ -19,9 +19,6 @@ enum class Mode {
   unknown,  // the header cannot be read: encrypted
 };
 
-// Whether anything has a file open for writing, asked without looking for what that is.
-enum class Told { no, yes, unknown };
-
 // A process, as far as it has to do with the database.
 struct Process {
   int pid = -1;
@@ -32,7 +29,6 @@ struct Process {
   bool holds_writer = false;
   bool holds_exclusive = false;
   bool holds_index = false;         // any on the -shm
-  bool holds_flock = false;         // flock(2), on main
   bool locks_by_open_file = false;  // SHARED or more as an open-file-description lock
   // Open files.
   bool has_main = false;
@@ -43,6 +39,9 @@ struct Process {
   bool writes_wal = false;
   bool writes_journal = false;
   bool serves_files = false;  // the device of a FUSE file system
+  // Exclusive locks by flock(2) on main that stand on its descriptors, by the process that took
+  // them: descriptors are inherited, and the locks with them.
+  std::vector<int> flocks;
   // Sidecars of this main file that it has open and that are not those beside it, by name.
   std::vector<std::string> other_sidecars;
   // Sidecars of a name that it has nothing open of: a main file that was renamed since.
@@ -69,18 +68,13 @@ struct Observation {
   std::optional<LockHolder> writer;
   std::optional<LockHolder> exclusive;
   std::optional<LockHolder> index;
-  // Asked only where no lock tells who uses the file.
-  Told main_is_written = Told::no;
-  Told wal_is_written = Told::no;
-  Told journal_is_written = Told::no;
   std::optional<LockFile> lock_file;
 
   std::vector<Process> processes;
   // Locks of main and of the -shm that no process could be named for.
   unsigned unattributed_shared = 0;
   unsigned unattributed_index = 0;
-  bool sees_all_locks = false;      // what is not in `processes` or counted above is not there
-  bool sees_all_processes = false;  // that have any of the files open
+  bool sees_all_locks = false;  // what is not in `processes` or counted above is not there
   bool is_initial_namespace = false;
   bool is_stale = false;  // a process has gone while it was looked at: look again
 
@@ -89,6 +83,11 @@ struct Observation {
   bool tells_writes_to_main = false;  // one from then on changes its time stamps
   bool has_searched = false;          // all processes, or all locks, for those of this source
 };
+
+// No lock tells what uses the files.
+inline bool is_unlocked(const Observation& seen) {
+  return !seen.shared && !seen.writer && !seen.exclusive && !seen.index;
+}
 
 // One holder of SHARED does not speak for the others.
 inline bool needs_all_holders(const Observation& seen) {

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "linux/locks.hpp"
-#include "linux/open_for_writing.hpp"
 #include "linux/process_files.hpp"
 #include "sqlbk/core/file_system.hpp"
 #include "sqlbk/core/source.hpp"
@@ -38,12 +37,6 @@ bool is_past(std::int64_t ctime_ns, const FileSystem& file_system) {
   return std::int64_t{now.tv_sec} * kSecond + now.tv_nsec - ctime_ns > kept + kTicks;
 }
 
-// No lock tells who uses the files, and something writes to them, or may.
-bool is_open_without_lock(const Observation& seen) {
-  return seen.main_is_written != Told::no || seen.wal_is_written != Told::no ||
-         seen.journal_is_written != Told::no;
-}
-
 bool may_scan_cheaply() {
   return platform::may_look_into_all_processes() && platform::process_count() <= kFewProcesses;
 }
@@ -66,7 +59,6 @@ class Observer {
     seen_.is_initial_namespace = platform::is_in_initial_pid_namespace();
     look_at_locks();
     look_at_files();
-    ask_for_writers();
     return seen_;
   }
 
@@ -180,39 +172,16 @@ class Observer {
   }
 
   void look_at_processes() {
-    if (is_open_without_lock(seen_)) {
+    if (is_unlocked(seen_)) {
       scan();
-      if (seen_.main_is_written == Told::yes && !seen_.sees_all_processes) add_flocks();
-      ask_again();
-    }
-    if (needs_all_holders(seen_)) {
+    } else if (needs_all_holders(seen_)) {
       look_at_all_holders();
     } else {
       look_at_named_holders();
+      // A journal that is not the writer's is a dead owner's, or that of one that has lost its
+      // main.
+      if (seen_.journal_is_active && !seen_.writer) scan();
     }
-  }
-
-  bool is_locked() const { return seen_.shared || seen_.writer || seen_.exclusive || seen_.index; }
-
-  // Where no lock tells: whether there is anything to look for at all.
-  void ask_for_writers() {
-    if (file_system_.kind == FileSystemKind::foreign) return;
-    if (!is_locked()) seen_.main_is_written = asked(SourceFile::main);
-    if (!is_locked() && seen_.wal_holds_something) seen_.wal_is_written = asked(SourceFile::wal);
-    if (!seen_.writer && seen_.journal_is_active) {
-      seen_.journal_is_written = asked(SourceFile::journal);
-    }
-  }
-  Told asked(SourceFile file) const { return platform::open_for_writing(files_.fd_of(file)); }
-
-  // A program that has closed the file since is none that cannot be seen.
-  void ask_again() {
-    const auto again = [&](Told& told, SourceFile file) {
-      if (told == Told::yes) told = asked(file);
-    };
-    again(seen_.main_is_written, SourceFile::main);
-    again(seen_.wal_is_written, SourceFile::wal);
-    again(seen_.journal_is_written, SourceFile::journal);
   }
 
   void scan() {
@@ -226,8 +195,21 @@ class Observer {
         *known = std::move(process);
       }
     }
-    seen_.sees_all_processes =
+    forget_own_flocks();
+    has_seen_all_ =
         scan.unseen == 0 && seen_.is_initial_namespace && platform::may_look_into_all_processes();
+  }
+
+  // A program may lock main for the time of the copy, and its descriptor be inherited by this one,
+  // as from flock(1).
+  void forget_own_flocks() {
+    const auto self = std::ranges::find(seen_.processes, ::getpid(), &Process::pid);
+    if (self == seen_.processes.end()) return;
+    const std::vector<int> own = self->flocks;
+    for (Process& process : seen_.processes) {
+      std::erase_if(process.flocks,
+                    [&](int pid) { return std::ranges::find(own, pid) != own.end(); });
+    }
   }
 
   void look_at_named_holders() {
@@ -274,7 +256,7 @@ class Observer {
     seen_.unattributed_shared = 0;
     seen_.unattributed_index = 0;
     scan();
-    seen_.sees_all_locks = seen_.sees_all_processes;
+    seen_.sees_all_locks = has_seen_all_;
     add_named(seen_.shared, &Process::holds_shared);
     add_named(seen_.index, &Process::holds_index);
     count_unattributed();
@@ -332,18 +314,11 @@ class Observer {
     if (of_nobody.holds_shared) ++seen_.unattributed_shared;
   }
 
-  // Locks by flock(2) that processes hold which may not be looked into.
-  void add_flocks() {
-    for (const platform::ProcLock& row : rows_of(SourceFile::main)) {
-      if (!row.is_flock || !row.is_write || row.pid == ::getpid()) continue;
-      if (Process* process = add_process(row.pid)) process->holds_flock = true;
-    }
-  }
-
   LiveFiles& files_;
   const ScanProcesses& scan_;
   Observation seen_;
   FileSystem file_system_;
+  bool has_seen_all_ = false;  // of the processes that have any of the files open
   std::vector<platform::WantedFile> wanted_;
   std::vector<platform::ProcLock> rows_;
 };
@@ -359,7 +334,7 @@ Observation observe_without_processes(LiveFiles& files) {
 }
 
 bool needs_all_processes(const Observation& seen) {
-  return is_open_without_lock(seen) || (needs_all_holders(seen) && may_scan_cheaply());
+  return is_unlocked(seen) || (needs_all_holders(seen) && may_scan_cheaply());
 }
 
 bool is_as_before(const Observation& before, const Observation& now) {

@@ -13,8 +13,8 @@ namespace sqlbk::users {
 using ScanProcesses = std::function<platform::ProcessScan()>;
 
 // Refreshes the sidecars of `files`, so that what it says is about the files that have the names
-// now. Cheap where no lock is held and nothing has the files open for writing; else it looks into
-// the processes that hold the locks, or into all of them by `scan`.
+// now. Looks into the processes that hold locks, as fcntl(2) names them, and into all of them, by
+// `scan`, where that does not tell.
 Observation observe(LiveFiles& files, const ScanProcesses& scan);
 
 // What observe() says of locks and files, without a look at any process.

@@ -53,11 +53,13 @@ Evidence copy_plainly(LiveFiles& files, StagedImage& image, const CopyOptions&,
 
 class FakeStrategy final : public CopyStrategy {
  public:
-  FakeStrategy(StrategyTraits traits, Copy copy) : traits_(traits), copy_(std::move(copy)) {}
+  FakeStrategy(StrategyTraits traits, Copy copy, unsigned attempts)
+      : traits_(traits), copy_(std::move(copy)), attempts_(attempts) {}
   std::string_view name() const noexcept override { return "fake"; }
   std::string_view summary() const noexcept override { return "a fake"; }
   StrategyTraits traits() const noexcept override { return traits_; }
   Suitability probe(const SourceFacts&) const override { return {}; }
+  AttemptPolicy policy(const CopyOptions&) const override { return {.attempts = attempts_}; }
   Evidence attempt(LiveFiles& files, StagedImage& image, const CopyOptions& options,
                    RunContext& context) override {
     return copy_(files, image, options, context);
@@ -66,6 +68,7 @@ class FakeStrategy final : public CopyStrategy {
  private:
   StrategyTraits traits_;
   Copy copy_;
+  unsigned attempts_;
 };
 
 using Step = std::function<StepReport(StagedImage&, RunContext&)>;
@@ -99,8 +102,8 @@ class PipelineTest : public testing::Test {
 
   Registry registry() const {
     Registry registry;
-    registry.add(
-        StrategyEntry{"fake", [this] { return std::make_unique<FakeStrategy>(traits_, copy_); }});
+    registry.add(StrategyEntry{
+        "fake", [this] { return std::make_unique<FakeStrategy>(traits_, copy_, attempts_); }});
     for (std::size_t i = 0; i < steps_.size(); ++i) {
       registry.add(StepEntry{
           "step" + std::to_string(i), "", "a fake",
@@ -125,6 +128,7 @@ class PipelineTest : public testing::Test {
   std::string out_ = directory_.file("out");
   StrategyTraits traits_;
   Copy copy_ = copy_plainly;
+  unsigned attempts_ = 1;
   std::vector<Step> steps_;
   CopyRequest request_;
   test::TestContext test_;
@@ -171,7 +175,7 @@ TEST_F(PipelineTest, ADirectoryStandsForAFileInIt) {
   EXPECT_EQ(names_in(out_), std::vector<std::string>{"source.db"});
 }
 
-// A strategy may find another file under the source's name than the run did.
+// An attempt may find another file under the source's name than the run did.
 TEST_F(PipelineTest, TheReportNamesTheFileThatWasCopied) {
   run();
   EXPECT_EQ(report_.source_identity.inode, test::inode_of(source_));
@@ -182,13 +186,13 @@ TEST_F(PipelineTest, TheReportNamesTheFileThatWasCopied) {
   { Database(newer).run("CREATE TABLE t(a); INSERT INTO t VALUES (8)"); }
   std::filesystem::permissions(source_, std::filesystem::perms(0644));
   std::filesystem::permissions(newer, std::filesystem::perms(0600));
+  attempts_ = 2;
   copy_ = [&](LiveFiles& files, StagedImage& image, const CopyOptions& options,
               RunContext& context) {
+    if (!std::filesystem::exists(newer)) return copy_plainly(files, image, options, context);
     std::filesystem::remove(source_ + "-wal");
     std::filesystem::rename(newer, source_);
-    files.refresh(SourceFile::main);
-    files.refresh_sidecars();
-    return copy_plainly(files, image, options, context);
+    throw Error(Errc::source_changed, "it was replaced");
   };
   run();
   EXPECT_EQ(Database(out_ + "/copy.db").integer("SELECT a FROM t"), 8);

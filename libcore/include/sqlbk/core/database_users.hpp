@@ -29,7 +29,9 @@ struct UsersAnswer {
   // `unknown`: what is assumed, and why it cannot be seen. `others`: the contradiction. One
   // sentence, which starts lowercase and has no full stop; empty for `these`.
   std::string sentence;
-  std::string hint;  // `others`: what the user can do
+  // `others`: what the user can do; empty where the contradiction is that main was replaced
+  // meanwhile, which another attempt mends.
+  std::string hint;
 };
 
 // Polls the users of a source, at the beginning and at the end of each attempt to copy it.
@@ -39,15 +41,17 @@ struct UsersAnswer {
 // attempt: it is the worse of both.
 class DatabaseUsers {
  public:
-  // Begins to look into processes, on a thread of its own, where that takes time and the first poll
-  // needs it. REQUIRES: `files` outlives this.
+  // Begins to look into processes, on a thread of its own, where the first poll needs that.
+  // REQUIRES: `files` outlives this.
   explicit DatabaseUsers(LiveFiles& files);
   DatabaseUsers(const DatabaseUsers&) = delete;
   DatabaseUsers& operator=(const DatabaseUsers&) = delete;
   ~DatabaseUsers();
 
   // REQUIRES of both: no lock of this run and no SQLite connection of it rests on the source.
-  // Both refresh the sidecars of `files`, and throw as LiveFiles::refresh().
+  // Both refresh the sidecars of `files`, and throw as LiveFiles::refresh(). At the start of a small
+  // source on which no lock is held the answer is `these`, and what was seen then is in the answer
+  // at the end.
   UsersAnswer at_start();
   // `others`, too, where main is another file by then.
   UsersAnswer at_end();

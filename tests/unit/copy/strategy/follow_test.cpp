@@ -205,8 +205,11 @@ TEST_F(Follow, AJournalBesideTheWalIsNotIgnored) {
 
 TEST_F(Follow, ASourceThatIsReplacedIsNotMixed) {
   make();
-  Owner owner({open()});
-  owner->run(0);
+  {
+    // A live one would go on with the old file, for as long as it lives.
+    Owner dead({open()});
+    dead->run(0);
+  }
   int times = 0;
   Hooks hooks;
   hooks.after = [&](const MoveJob&, RunContext&) {

@@ -21,9 +21,11 @@
 #include "sqlbk/core/locks.hpp"
 #include "strategy/ofd_lock.hpp"
 #include "support/hook_mover.hpp"
+#include "support/looks.hpp"
 #include "support/owner.hpp"
 #include "support/run_copy.hpp"
 #include "support/source_files.hpp"
+#include "support/unseen_owner.hpp"
 
 namespace sqlbk::copy {
 namespace {
@@ -88,7 +90,8 @@ INSTANTIATE_TEST_SUITE_P(Strategies, EveryLocker,
 
 // --- Files that are another database's, or nobody's.
 
-// Who comes after that locks in the new one, and checkpoints past the lock in the old one.
+// Who comes after that locks in the new one, and checkpoints past the lock in the old one. Two
+// indexes are in use then, for as long as both programs live.
 TEST_P(EveryStrategy, AnIndexThatIsReplacedMeanwhileDoesNotTearTheCopy) {
   make_database(kit::JournalMode::wal);
   Owner owner({[this](OwnerState& state) {
@@ -109,8 +112,11 @@ TEST_P(EveryStrategy, AnIndexThatIsReplacedMeanwhileDoesNotTearTheCopy) {
     fs::remove(source_ + "-shm");
     next->run(0);
   };
-  expect_good_or_refused(GetParam(), copy(GetParam(), hooks), floor_of(1));
+  const Outcome outcome =
+      copy(GetParam(), hooks, {}, Deadline::after(std::chrono::milliseconds(500)));
   EXPECT_TRUE(replaced);
+  EXPECT_EQ(outcome.exit_code(), 4) << outcome.explain();
+  EXPECT_EQ(test::leftovers(copy_, {}), "");
 }
 
 // Its frames are gone, main is that of an earlier commit, or of half a backfill.
@@ -265,6 +271,37 @@ TEST_P(EveryStrategy, ADatabaseThatIsBeingCreatedIsEmptyUntilThen) {
     EXPECT_EQ(outcome.report.verdict, Verdict::recovered);
     EXPECT_EQ(fs::file_size(copy_), 0U) << "as SQLite rolls it back";
     fs::remove(copy_);
+  }
+}
+
+// --- Owners whose locks the kernel does not know: what they do shows in their journal alone.
+
+// At each look at a sidecar in turn half a transaction reaches main, and waits there.
+TEST_P(EveryStrategy, AJournalThatComesBetweenTwoLooksIsNotMissed) {
+  for (const std::string sidecar : {"-wal", "-journal"}) {
+    int last = 0;
+    for (int nth = 0; nth <= last; ++nth) {
+      make_database(kit::JournalMode::delete_file);
+      test::UnseenOwner owner(source_,
+                              {"PRAGMA synchronous=OFF; PRAGMA cache_size=5; SELECT 1 FROM account",
+                               "BEGIN; UPDATE account SET balance = balance + 1"});
+      owner.run(0);
+      test::WatchedLooks watched(sidecar);
+      test::looks.act_before = nth;
+      test::looks.act = [&owner] { owner.run(1); };
+      const Outcome outcome = copy(
+          GetParam(), {}, {}, Deadline::after(std::chrono::milliseconds(nth == 0 ? 120'000 : 150)));
+      if (nth == 0) last = test::looks.seen;
+      if (outcome.ok()) {
+        const kit::CheckResult result = kit::check_copy(copy_);
+        EXPECT_TRUE(result.good()) << nth << ": " << result.explain() << outcome.explain();
+      } else {
+        EXPECT_EQ(outcome.exit_code(), 4) << nth << ": " << outcome.explain();
+      }
+      for (const char* suffix : {"", "-journal"}) fs::remove(source_ + suffix);
+      fs::remove(copy_);
+    }
+    EXPECT_GT(last, 2);
   }
 }
 

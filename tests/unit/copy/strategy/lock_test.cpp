@@ -29,6 +29,7 @@
 #include "strategy/wal_read_lock.hpp"
 #include "support/looks.hpp"
 #include "support/strategy_test.hpp"
+#include "support/unseen_owner.hpp"
 #include "test_context.hpp"
 
 namespace sqlbk::copy {
@@ -261,7 +262,7 @@ TEST_F(Lock, AnIndexThatIsNotTheOwnersProtectsNothing) {
   owner->run(0);
   const std::string shm = test::bytes_of(source_ + "-shm");
   fs::remove(source_ + "-shm");
-  expect_refused(copy({}, soon()), Errc::unsuitable);
+  expect_refused(copy({}, soon()), Errc::source_busy);
   test::write_bytes(source_ + "-shm", shm);
   expect_refused(copy({}, soon()), Errc::source_busy);
 }
@@ -348,6 +349,14 @@ TEST_F(Lock, AWalBesideAnotherNameIsNotMissed) {
 // the same tick.
 struct stat shown;
 
+int show_times_of_then(int fd, struct stat* out) {
+  const int result = ::fstat(fd, out);
+  if (out->st_dev != shown.st_dev || out->st_ino != shown.st_ino) return result;
+  out->st_mtim = shown.st_mtim;
+  out->st_ctim = shown.st_ctim;
+  return result;
+}
+
 TEST_F(Lock, AWalThatCameAndWasEmptiedIntoMainIsNotMissed) {
   make(kit::JournalMode::wal);
   Owner owner({open(), [](OwnerState& state) { state.close(); }});
@@ -363,13 +372,7 @@ TEST_F(Lock, AWalThatCameAndWasEmptiedIntoMainIsNotMissed) {
   }});
   ASSERT_EQ(::stat(source_.c_str(), &shown), 0);
   test::ScopedSys patch;
-  patch->fstat = [](int fd, struct stat* out) {
-    const int result = ::fstat(fd, out);
-    if (out->st_dev != shown.st_dev || out->st_ino != shown.st_ino) return result;
-    out->st_mtim = shown.st_mtim;
-    out->st_ctim = shown.st_ctim;
-    return result;
-  };
+  patch->fstat = show_times_of_then;
   int times = 0;
   Hooks hooks;
   hooks.middle = [&](const MoveJob& job, RunContext&) {
@@ -380,6 +383,33 @@ TEST_F(Lock, AWalThatCameAndWasEmptiedIntoMainIsNotMissed) {
   const Outcome outcome = copy(hooks);
   ASSERT_TRUE(outcome.ok()) << outcome.explain();
   EXPECT_EQ(outcome.report.attempts, 2U);
+}
+
+// Its locks are none that the kernel knows, and its index is in its own memory.
+TEST_F(Lock, AnEmptyWalThatIsWrittenByAnOwnerThatIsNotSeen) {
+  make(kit::JournalMode::wal);
+  test::UnseenOwner owner(
+      source_, {"PRAGMA locking_mode=EXCLUSIVE; PRAGMA wal_autocheckpoint=0; UPDATE account SET "
+                "balance = balance + 1; PRAGMA wal_checkpoint(TRUNCATE)",
+                "UPDATE account SET balance = balance - 1; PRAGMA wal_checkpoint(PASSIVE)"});
+  owner.run(0);
+  ASSERT_EQ(fs::file_size(source_ + "-wal"), 0U);
+  test::write_bytes(source_ + "-shm", std::string(32768, '\0'));
+  ASSERT_EQ(::stat(source_.c_str(), &shown), 0);
+  test::ScopedSys patch;
+  patch->fstat = show_times_of_then;
+  bool has_written = false;
+  Hooks hooks;
+  hooks.middle = [&](const MoveJob& job, RunContext&) {
+    if (job.in_path != source_ || has_written) return;
+    owner.run(1);
+    has_written = true;
+  };
+  const Outcome outcome = copy(hooks);
+  EXPECT_TRUE(has_written);
+  ASSERT_TRUE(outcome.ok()) << outcome.explain();
+  EXPECT_EQ(outcome.report.attempts, 2U) << outcome.explain();
+  EXPECT_TRUE(kit::check_copy(copy_).good());
 }
 
 // A header without a commit: the next owner begins the generation anew, which needs no checkpoint.

@@ -13,6 +13,7 @@
 
 #include "support/looks.hpp"
 #include "support/strategy_test.hpp"
+#include "support/unseen_owner.hpp"
 
 namespace sqlbk::copy {
 namespace {
@@ -70,6 +71,35 @@ TEST_F(Online, AnIndexThatIsReplacedMeanwhileProtectsNothing) {
     fs::remove(copy_);
   }
   EXPECT_TRUE(was_refused_after_the_last_page);
+}
+
+// Before each look at a sidecar in turn half a transaction reaches main, of an owner whose locks
+// the kernel does not know.
+TEST_F(Online, AJournalThatComesMeanwhileIsNotMissed) {
+  for (const std::string sidecar : {"-wal", "-journal", "source.db"}) {
+    int last = 0;
+    for (int nth = 0; nth <= last; ++nth) {
+      make(kit::JournalMode::delete_file);
+      test::UnseenOwner owner(source_,
+                              {"PRAGMA synchronous=OFF; PRAGMA cache_size=5; SELECT 1 FROM account",
+                               "BEGIN; UPDATE account SET balance = balance + 1"});
+      owner.run(0);
+      looks.at = sidecar;
+      looks.seen = 0;
+      looks.act_before = nth;
+      looks.act = [&owner] { owner.run(1); };
+      const Outcome outcome = nth == 0 ? copy() : copy(Deadline::after(150ms));
+      if (nth == 0) last = looks.seen;
+      if (outcome.ok()) {
+        expect_copied(outcome, Verdict::snapshot, 0);
+      } else {
+        EXPECT_EQ(outcome.exit_code(), 4) << nth << ": " << outcome.explain();
+      }
+      for (const char* suffix : {"", "-journal"}) fs::remove(source_ + suffix);
+      fs::remove(copy_);
+    }
+    EXPECT_GT(last, 1) << sidecar;
+  }
 }
 
 }  // namespace

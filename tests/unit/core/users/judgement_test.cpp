@@ -37,7 +37,7 @@ Observation beside_wal_owner() {
   seen.has_wal = seen.wal_holds_something = true;
   seen.shared = seen.index = kReader;
   seen.processes = {wal_owner(100)};
-  seen.sees_all_locks = seen.sees_all_processes = seen.is_initial_namespace = true;
+  seen.sees_all_locks = seen.is_initial_namespace = true;
   return seen;
 }
 
@@ -59,7 +59,7 @@ Observation beside_exclusive_owner(Mode mode) {
 Observation at_rest() {
   Observation seen;
   seen.main_path = "/d/x.db";
-  seen.is_initial_namespace = seen.sees_all_processes = true;
+  seen.is_initial_namespace = true;
   return seen;
 }
 
@@ -123,7 +123,7 @@ TEST(Judgement, LocksOfOpenFilesAreUnknownAndNoneOnTheIndexIsAContradiction) {
 
 TEST(Judgement, ANamespaceOfItsOwnHidesOwners) {
   Observation seen = beside_wal_owner();
-  seen.sees_all_locks = seen.sees_all_processes = seen.is_initial_namespace = false;
+  seen.sees_all_locks = seen.is_initial_namespace = false;
   expect(UsersVerdict::unknown, seen, "container");
   seen.processes.clear();
   seen.shared = seen.index = LockHolder{.pid = 0, .is_write = false};
@@ -207,38 +207,37 @@ TEST(Judgement, ASidecarThatAnotherMainIsWrittenWith) {
   expect(UsersVerdict::these, seen);  // another copy, or a virus scanner
 }
 
-TEST(Judgement, WritersThatCannotBeSeen) {
+TEST(Judgement, SidecarsWithoutALockOutsideOfAllSight) {
   Observation seen = at_rest();
-  seen.main_is_written = Told::yes;
-  expect(UsersVerdict::unknown, seen, "open for writing");
-  Process idle = wal_owner(100);
-  idle.holds_shared = idle.holds_index = idle.has_wal = idle.has_shm = false;
-  seen.processes = {idle};
-  expect(UsersVerdict::these, seen);
+  seen.is_initial_namespace = false;
+  expect(UsersVerdict::these, seen);  // no lock of this kernel stands on it
+  seen.has_journal = seen.journal_is_active = true;
+  expect(UsersVerdict::unknown, seen, "'/d/x.db-journal'");
   seen.has_wal = seen.wal_holds_something = true;
-  seen.wal_is_written = Told::yes;
-  seen.processes.front().writes_wal = false;
   expect(UsersVerdict::unknown, seen, "'/d/x.db-wal'");
+  seen.is_initial_namespace = true;
+  expect(UsersVerdict::these, seen);
 }
 
-TEST(Judgement, WhereTheSystemDoesNotTellWhatIsWritten) {
+TEST(Judgement, AFileSystemAboveMayWriteBack) {
   Observation seen = at_rest();
-  seen.main_is_written = Told::unknown;
-  seen.sees_all_processes = false;
-  expect(UsersVerdict::these, seen);
-  seen.has_journal = seen.journal_is_active = true;
-  seen.journal_is_written = Told::unknown;
-  expect(UsersVerdict::unknown, seen, "'/d/x.db-journal'");
-  seen.sees_all_processes = true;
+  Process server = wal_owner(100);
+  server.holds_shared = server.holds_index = false;
+  server.serves_files = true;
+  seen.processes = {server};
+  expect(UsersVerdict::unknown, seen, "process 100 (app)");
+  seen.processes.front().has_main = false;
+  seen.processes.front().writes_wal = false;
   expect(UsersVerdict::these, seen);
 }
 
 TEST(Judgement, SeveralThingsThatCannotBeSeenAreAllSaid) {
   Observation seen = at_rest();
   seen.names = 3;
-  seen.main_is_written = Told::yes;
+  seen.journal_is_active = true;
+  seen.is_initial_namespace = false;
   const std::string sentence = judge(seen).sentence;
-  EXPECT_NE(sentence.find("open for writing"), std::string::npos) << sentence;
+  EXPECT_NE(sentence.find("container"), std::string::npos) << sentence;
   EXPECT_NE(sentence.find("3 names"), std::string::npos) << sentence;
 }
 
