@@ -9,8 +9,9 @@
 #include "kit/corpus.hpp"
 #include "kit/temporary_directory.hpp"
 #include "run.hpp"
-#include "sqlbk/core/fold.hpp"
+#include "sqlbk/core/apply.hpp"
 #include "sqlbk/core/io.hpp"
+#include "sqlbk/core/wal_scan.hpp"
 
 namespace sqlbk::bench {
 namespace {
@@ -74,18 +75,34 @@ void scan(benchmark::State& state) {
 }
 BENCHMARK(scan)->ArgName("page_size")->Arg(512)->Arg(4096)->Arg(65536)->UseRealTime();
 
-// The same pages again and again: what is folded in already is written as if it were not.
-void fold(benchmark::State& state) {
+// Which frame is the last one of each page.
+void map(benchmark::State& state) {
   const Database database(state.range(0));
   QuietRun run;
   const WalScan found = database.scan(run.context());
   for (auto _ : state) {
-    fold_wal(database.wal_fd(), database.wal_path(), found.committed, database.main_fd(),
-             database.main_path(), run.context());
+    benchmark::DoNotOptimize(CommittedView::of_wal({database.main_fd(), database.main_path()},
+                                                   {database.wal_fd(), database.wal_path()},
+                                                   found.committed, run.context()));
   }
   set_bytes(state, database.wal_bytes());
 }
-BENCHMARK(fold)->ArgName("page_size")->Arg(512)->Arg(4096)->Arg(65536)->UseRealTime();
+BENCHMARK(map)->ArgName("page_size")->Arg(512)->Arg(4096)->Arg(65536)->UseRealTime();
+
+// The same pages again and again: what is applied already is written as if it were not.
+void apply(benchmark::State& state) {
+  const Database database(state.range(0));
+  QuietRun run;
+  const WalScan found = database.scan(run.context());
+  for (auto _ : state) {
+    apply_to_main(CommittedView::of_wal({database.main_fd(), database.main_path()},
+                                        {database.wal_fd(), database.wal_path()}, found.committed,
+                                        run.context()),
+                  database.main_fd(), database.main_path(), run.context());
+  }
+  set_bytes(state, database.wal_bytes());
+}
+BENCHMARK(apply)->ArgName("page_size")->Arg(512)->Arg(4096)->Arg(65536)->UseRealTime();
 
 }  // namespace
 }  // namespace sqlbk::bench

@@ -2,8 +2,9 @@
 
 #include <array>
 
-#include "sqlbk/core/fold.hpp"
+#include "sqlbk/core/apply.hpp"
 #include "sqlbk/core/io.hpp"
+#include "sqlbk/core/wal_scan.hpp"
 
 namespace sqlbk::checkpoint {
 namespace {
@@ -22,13 +23,13 @@ bool may_have_page_checksums(const format::ParsedDbHeader& header) noexcept {
   return header && header->reserved_bytes == kCksumvfsReservedBytes;
 }
 
-void fold_with_checksums(StagedImage& image, RunContext& context) {
+void apply_with_checksums(StagedImage& image, RunContext& context) {
   if (!stat_path(image.wal_path())) return;
   if (!image.wal_prefix) {
     image.wal_prefix = scan_wal(image.wal_fd(), image.wal_path(), context).committed;
   }
-  fold_wal(image.wal_fd(), image.wal_path(), *image.wal_prefix, image.main_fd(), image.main_path(),
-           context);
+  apply_to_main(CommittedView::of_image(image, context), image.main_fd(), image.main_path(),
+                context);
   image.discard_wal();
   image.folded = true;
 }

@@ -15,8 +15,8 @@ format::ParsedDbHeader header_of(StagedImage& image);
 // By its header; whether there are checksums indeed is for those to see who write them.
 bool may_have_page_checksums(const format::ParsedDbHeader& header) noexcept;
 
-// Lays the committed part of the image's WAL over main, with right checksums, and removes the WAL;
+// Applies the committed part of the image's WAL to main, with right checksums, and removes the WAL;
 // nothing to do without one.
-void fold_with_checksums(StagedImage& image, RunContext& context);
+void apply_with_checksums(StagedImage& image, RunContext& context);
 
 }  // namespace sqlbk::checkpoint

@@ -5,8 +5,9 @@
 #include <fcntl.h>
 #include <string>
 
+#include "sqlbk/core/apply.hpp"
 #include "sqlbk/core/error.hpp"
-#include "sqlbk/core/fold.hpp"
+#include "sqlbk/core/header_mode.hpp"
 #include "sqlbk/core/io.hpp"
 #include "sqlbk/core/sqlite.hpp"
 #include "sqlbk/core/sys.hpp"
@@ -17,7 +18,7 @@ namespace sqlbk {
 namespace {
 
 // SQLite itself plays the journal back when it first reads; afterwards the journal must be gone. A
-// WAL beside it counts after that (sqlite3PagerSharedLock()), and must stay to be folded or kept.
+// WAL beside it counts after that (sqlite3PagerSharedLock()), and must stay to be applied or kept.
 void roll_back_journal(StagedImage& image, RunContext& context) {
   const bool has_wal = image.has_wal();
   image.close_files();
@@ -61,14 +62,11 @@ void trim_wal(StagedImage& image) {
               image.wal_path());
 }
 
-void fold(StagedImage& image, RunContext& context) {
-  if (image.wal_prefix) {
-    fold_wal(image.wal_fd(), image.wal_path(), *image.wal_prefix, image.main_fd(),
-             image.main_path(), context);
-    image.discard_wal();
-  } else {
-    cut_to_header_size(image.main_fd(), image.main_path());
-  }
+void apply_wal(StagedImage& image, RunContext& context) {
+  const CommittedView view = CommittedView::of_image(image, context);
+  context.progress().begin(Phase::fold, view.newer_bytes());
+  apply_to_main(view, image.main_fd(), image.main_path(), context);
+  if (image.wal_prefix) image.discard_wal();
   image.folded = true;
 }
 
@@ -89,12 +87,6 @@ SettledState settle_opaque(StagedImage& image, const std::string& source) {
   }
   image.close_files();
   return state;
-}
-
-std::uint64_t bytes_to_apply(const StagedImage& image) {
-  if (!image.wal_prefix) return 0;
-  return image.wal_prefix->frames *
-         format::wal_frame_size_bytes(image.wal_prefix->header.page_size_bytes);
 }
 
 SettledState read_state(StagedImage& image) {
@@ -120,8 +112,7 @@ SettledState settle_image(StagedImage& image, const CopyRequest& request, RunCon
   if (keeps_wal) {
     trim_wal(image);
   } else if (!image.folded) {
-    context.progress().begin(Phase::fold, bytes_to_apply(image));
-    fold(image, context);
+    apply_wal(image, context);
   }
   // Beside a WAL the header must keep saying WAL.
   if (!image.has_wal() && request.journal_mode != JournalMode::keep) {

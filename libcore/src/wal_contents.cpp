@@ -1,19 +1,17 @@
 #include "sqlbk/core/wal_contents.hpp"
 
-#include <algorithm>
 #include <array>
-#include <vector>
+#include <string>
 
-#include "sqlbk/core/fold.hpp"
 #include "sqlbk/core/source.hpp"
+#include "sqlbk/core/wal_scan.hpp"
+#include "wal_frames.hpp"
 
 namespace sqlbk {
 namespace {
 
 using format::Bytes;
 
-// Large enough that system calls do not count, small enough to stay in the cache.
-constexpr std::size_t kBatchBytes = std::size_t{1} << 20U;
 // Resets met while reading; a WAL that is reset more often is short.
 constexpr int kTries = 5;
 
@@ -49,21 +47,13 @@ bool take(Bytes frame, format::WalScanner& scanner, NewestHeader& newest, WalCon
 
 // The valid prefix, among the first `frames` slots: a writer may append for as long as we read.
 void read_prefix(const LiveFiles& files, std::uint64_t frames, WalContents& contents) {
-  const std::uint32_t page_size = contents.header->page_size_bytes;
-  const auto frame_size = static_cast<std::size_t>(format::wal_frame_size_bytes(page_size));
-  const std::size_t batch_frames = std::max<std::size_t>(1, kBatchBytes / frame_size);
-  std::vector<std::byte> batch(batch_frames * frame_size);
+  const std::string path = files.path_of(SourceFile::wal);
+  WalFrames slots(files.fd_of(SourceFile::wal), path, contents.header->page_size_bytes);
   format::WalScanner scanner(*contents.header);
   NewestHeader newest;
-  bool is_valid = true;
-  while (is_valid && scanner.valid_frames() < frames) {
-    const std::uint64_t offset = format::wal_frame_offset(scanner.valid_frames() + 1, page_size);
-    const std::size_t got = files.read(SourceFile::wal, batch, offset) / frame_size;
-    is_valid = got != 0;
-    for (std::size_t i = 0; is_valid && i < got && scanner.valid_frames() < frames; ++i) {
-      const Bytes frame = Bytes(batch).subspan(i * frame_size, frame_size);
-      is_valid = take(frame, scanner, newest, contents);
-    }
+  while (scanner.valid_frames() < frames) {
+    const Bytes frame = slots.next();
+    if (frame.empty() || !take(frame, scanner, newest, contents)) break;
   }
   contents.valid_frames = scanner.valid_frames();
   contents.committed_frames = scanner.committed_frames();

@@ -13,8 +13,10 @@
 #include "kit/temporary_directory.hpp"
 #include "sqlbk/checkpoint/builtin.hpp"
 #include "sqlbk/copy/builtin.hpp"
-#include "sqlbk/core/fold.hpp"
+#include "sqlbk/core/apply.hpp"
+#include "sqlbk/core/header_mode.hpp"
 #include "sqlbk/core/io.hpp"
+#include "sqlbk/core/wal_scan.hpp"
 #include "support/run_copy.hpp"
 #include "support/source_files.hpp"
 #include "test_context.hpp"
@@ -91,14 +93,14 @@ class EveryStep : public ::testing::TestWithParam<std::string> {
   }
   bool changes_image() const { return registry().step(GetParam())->traits().changes_image; }
 
-  void make_unfolded() {
+  void make_unapplied() {
     fs::copy_file(corpus_.path + "-wal", image_->wal_path());
     image_->wal_prefix = scan_wal(image_->wal_fd(), image_->wal_path(), context_.context).committed;
   }
-  void make_folded() {
-    make_unfolded();
-    fold_wal(image_->wal_fd(), image_->wal_path(), *image_->wal_prefix, image_->main_fd(),
-             image_->main_path(), context_.context);
+  void make_applied() {
+    make_unapplied();
+    apply_to_main(CommittedView::of_image(*image_, context_.context), image_->main_fd(),
+                  image_->main_path(), context_.context);
     image_->discard_wal();
     set_header_mode(image_->main_fd(), image_->main_path(), false);
     image_->folded = true;
@@ -144,17 +146,17 @@ class EveryStep : public ::testing::TestWithParam<std::string> {
 };
 
 TEST_P(EveryStep, OnAFoldedImage) {
-  make_folded();
+  make_applied();
   expect_fine({"copy.db"});
 }
 
-TEST_P(EveryStep, OnAnUnfoldedImage) {
-  make_unfolded();
+TEST_P(EveryStep, OnAnImageWithAWal) {
+  make_unapplied();
   expect_fine({"copy.db", "copy.db-wal"});
 }
 
 TEST_P(EveryStep, StopsWhereTheRunIsCancelled) {
-  make_folded();
+  make_applied();
   context_.cancel.request();
   // What is done in an instant may be done; what is stopped says so, and is not called damage.
   try {
@@ -169,7 +171,7 @@ TEST_P(EveryStep, StopsWhereTheRunIsCancelled) {
 class EveryCheck : public EveryStep {};
 
 TEST_P(EveryCheck, FindsThatNothingCanBeRead) {
-  make_folded();
+  make_applied();
   const std::string junk(400, '\x5a');
   write_all(image_->main_fd(), std::as_bytes(std::span(junk)), 100, image_->main_path());
   const StepReport report = run();
@@ -180,7 +182,7 @@ TEST_P(EveryCheck, FindsThatNothingCanBeRead) {
 
 TEST_P(EveryCheck, ThatFindsDamageEndsARunWithExitCode3) {
   const std::string source = directory_.file("damaged.db");
-  make_folded();
+  make_applied();
   image_->close_files();
   std::string bytes = bytes_of(image_->main_path());
   bytes.replace(100, 400, 400, '\x5a');

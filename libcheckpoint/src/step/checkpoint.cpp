@@ -31,11 +31,11 @@ class CheckpointStep final : public PostStep {
     StepReport report{.name = name_, .verdict = StepVerdict::ok, .findings = {}, .elapsed = {}};
     if (!stat_path(image.wal_path())) {
       report.verdict = StepVerdict::skipped;
-      report.findings.emplace_back("the copy has no WAL: it was folded in already");
+      report.findings.emplace_back("the copy has no WAL: it was applied already");
       return report;
     }
     if (may_have_page_checksums(header_of(image))) {
-      fold_with_checksums(image, context);
+      apply_with_checksums(image, context);
       image.close_files();
       return report;
     }

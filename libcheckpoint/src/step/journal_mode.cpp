@@ -3,7 +3,7 @@
 #include "image_connection.hpp"
 #include "page_checksums.hpp"
 #include "sqlbk/core/error.hpp"
-#include "sqlbk/core/fold.hpp"
+#include "sqlbk/core/header_mode.hpp"
 #include "steps.hpp"
 
 namespace sqlbk::checkpoint {
@@ -21,7 +21,7 @@ class JournalModeStep final : public PostStep {
 
   StepReport run(StagedImage& image, RunContext& context) override {
     if (may_have_page_checksums(header_of(image))) {
-      fold_with_checksums(image, context);
+      apply_with_checksums(image, context);
       set_header_mode(image.main_fd(), image.main_path(), mode_ == "wal");
       image.close_files();
       return done();

@@ -10,8 +10,9 @@
 #include "check_result.hpp"
 #include "image_connection.hpp"
 #include "page_checksums.hpp"
+#include "sqlbk/core/apply.hpp"
 #include "sqlbk/core/error.hpp"
-#include "sqlbk/core/fold.hpp"
+#include "sqlbk/core/header_mode.hpp"
 #include "sqlbk/core/io.hpp"
 #include "sqlbk/core/sys.hpp"
 #include "steps.hpp"
@@ -42,19 +43,11 @@ class ScratchFile {
   std::string path_;
 };
 
-// Writes the pages one by one into main, with new checksums.
-void lay_over_main(const std::string& from, StagedImage& image, std::uint32_t page_size,
-                   RunContext& context) {
-  const UniqueFd in = open_at(AT_FDCWD, from, O_RDONLY, 0, from);
-  const std::uint64_t size_pages = stat_of(in.get(), from).size_bytes / page_size;
-  PageLayer layer(image.main_fd(), image.main_path(), page_size);
-  std::vector<std::byte> page(page_size);
-  for (std::uint64_t i = 0; i < size_pages; ++i) {
-    context.tick();
-    static_cast<void>(read_up_to(in.get(), page, i * page_size, from));
-    layer.put(static_cast<std::uint32_t>(i + 1), page);
-  }
-  layer.finish(static_cast<std::uint32_t>(size_pages));
+// Writes the pages into main, which keeps its checksums if it has any.
+void write_with_checksums(const std::string& from, StagedImage& image, RunContext& context) {
+  const UniqueFd fd = open_at(AT_FDCWD, from, O_RDONLY, 0, from);
+  const CommittedView view = CommittedView::of_main({fd.get(), from});
+  write_over_main(view, image.main_fd(), image.main_path(), context);
 }
 
 class VacuumIntoStep final : public PostStep {
@@ -87,7 +80,7 @@ class VacuumIntoStep final : public PostStep {
     if (may_have_checksums) {
       image.close_files();
       image.discard_wal();
-      lay_over_main(compact.path(), image, before->page_size_bytes, context);
+      write_with_checksums(compact.path(), image, context);
     } else {
       replace_main(image, compact.path());
     }

@@ -6,8 +6,8 @@
 #include <fcntl.h>
 #include <utility>
 
-#include "sqlbk/core/fold.hpp"
 #include "sqlbk/core/io.hpp"
+#include "sqlbk/core/wal_scan.hpp"
 
 namespace sqlbk::checkpoint {
 namespace {
@@ -62,24 +62,39 @@ void StateReader::wait_until_quiet() {
 
 // False: somebody came by.
 bool StateReader::read_in_place(const std::function<void(const CheckedState&)>& look) {
-  CheckedState state(files_.fd_of(SourceFile::main), files_.main_path());
-  if (facts_.wal_header) {
-    const WalScan scan =
-        scan_wal(files_.fd_of(SourceFile::wal), files_.path_of(SourceFile::wal), context_);
-    if (scan.header) wal_prefix_ = scan.committed;
-    if (scan.committed.frames != 0) {
-      state.lay_over(files_.fd_of(SourceFile::wal), files_.path_of(SourceFile::wal), scan.committed,
-                     context_);
-    }
-  }
-  look(state);
+  const std::optional<CheckedState> state = committed_state();
+  if (!state) return false;
+  look(*state);
   return is_unchanged();
+}
+
+// nullopt: a file was changed while its WAL was read.
+std::optional<CheckedState> StateReader::committed_state() {
+  if (!facts_.wal_header) return CheckedState(borrowed(SourceFile::main));
+  const BorrowedFile wal = borrowed(SourceFile::wal);
+  const WalScan scan = scan_wal(wal.fd, wal.path, context_);
+  if (scan.header) wal_prefix_ = scan.committed;
+  if (scan.committed.frames == 0) return CheckedState(borrowed(SourceFile::main));
+  try {
+    return view_of(scan.committed, context_);
+  } catch (const Error&) {
+    if (is_unchanged()) throw;
+    return std::nullopt;
+  }
+}
+
+CheckedState StateReader::view_of(const WalPrefix& prefix, RunContext& context) const {
+  return CheckedState(CommittedView::of_wal(borrowed(SourceFile::main), borrowed(SourceFile::wal),
+                                            prefix, context));
+}
+
+BorrowedFile StateReader::borrowed(SourceFile file) const {
+  return {files_.fd_of(file), files_.path_of(file)};
 }
 
 std::optional<CheckedState> StateReader::state_at(std::uint64_t frames, RunContext& context) const {
   if (!wal_prefix_ || frames > wal_prefix_->frames) return std::nullopt;
-  CheckedState state(files_.fd_of(SourceFile::main), files_.main_path());
-  if (frames == 0) return state;
+  if (frames == 0) return CheckedState(borrowed(SourceFile::main));
   WalPrefix prefix = *wal_prefix_;
   std::array<std::byte, format::kWalFrameHeaderSizeBytes> bytes{};
   const std::uint64_t offset = format::wal_frame_offset(frames, prefix.header.page_size_bytes);
@@ -88,8 +103,7 @@ std::optional<CheckedState> StateReader::state_at(std::uint64_t frames, RunConte
   if (!last.is_commit()) return std::nullopt;
   prefix.frames = frames;
   prefix.size_pages = last.commit_size_pages;
-  state.lay_over(files_.fd_of(SourceFile::wal), files_.path_of(SourceFile::wal), prefix, context);
-  return state;
+  return view_of(prefix, context);
 }
 
 bool StateReader::is_unchanged() {
@@ -105,7 +119,7 @@ void StateReader::read_a_copy(const std::function<void(const CheckedState&)>& lo
   stage_(files_.given_path(), tempdir_, context_, [&](StagedImage& image, const Report& report) {
     copied_ = report;
     const UniqueFd fd = open_at(AT_FDCWD, image.main_path(), O_RDONLY, 0, image.main_path());
-    look(CheckedState(fd.get(), files_.main_path()));
+    look(CheckedState(BorrowedFile{fd.get(), files_.main_path()}));
   });
 }
 

@@ -41,6 +41,9 @@ class StateReader {
   bool can_be_read_in_place() const;
   void wait_until_quiet();
   bool read_in_place(const std::function<void(const CheckedState&)>& look);
+  std::optional<CheckedState> committed_state();
+  CheckedState view_of(const WalPrefix& prefix, RunContext& context) const;
+  BorrowedFile borrowed(SourceFile file) const;
   bool is_unchanged();
   void read_a_copy(const std::function<void(const CheckedState&)>& look);
 

@@ -1,8 +1,8 @@
 // What of a WAL counts, and whether something that once counted is cut off (wal_tail.hpp).
 #include <array>
 
-#include "sqlbk/core/fold.hpp"
 #include "sqlbk/core/io.hpp"
+#include "sqlbk/core/wal_scan.hpp"
 #include "sqlbk/core/wal_tail.hpp"
 #include "verify/checks.hpp"
 

@@ -8,8 +8,8 @@
 
 #include "source_changed.hpp"
 #include "source_mover.hpp"
+#include "sqlbk/core/apply.hpp"
 #include "sqlbk/core/error.hpp"
-#include "sqlbk/core/fold.hpp"
 #include "sqlbk/core/io.hpp"
 #include "unproven.hpp"
 #include "wal_follower.hpp"
@@ -116,7 +116,7 @@ class FollowStrategy final : public CopyStrategy {
     if (!wal_files.stat(SourceFile::main).same_file(files.stat(SourceFile::main))) {
       throw_changed(files, "it was replaced");
     }
-    WalFollower follower(wal_files, image.directory() + "/overlay");
+    WalFollower follower(wal_files, image.directory() + "/followed");
     const WalFollower::Tick tick = [&context] { context.tick(); };
     follower.start(tick);
     SourceMover mover(files, image, movers_);
@@ -127,7 +127,7 @@ class FollowStrategy final : public CopyStrategy {
         !files.is_current(SourceFile::journal)) {
       throw_changed(files, "its journal");
     }
-    lay_over(image, follower, context);
+    apply(follower, image, context);
     return {.verdict = Verdict::proven,
             .mover = mover.mover_used(),
             .wal = WalPosition{.salt = follower.header().salt,
@@ -157,24 +157,10 @@ class FollowStrategy final : public CopyStrategy {
     thread.stop(context);
   }
 
-  static void lay_over(StagedImage& image, const WalFollower& follower, RunContext& context) {
-    const int main_fd = image.main_fd();
-    const std::string& path = image.main_path();
-    if (follower.size_pages() == 0) {
-      cut_to_header_size(main_fd, path);
-    } else {
-      require_possible_size(stat_of(main_fd, path).size_bytes, {.header = follower.header(),
-                                                                .frames = follower.frames(),
-                                                                .size_pages = follower.size_pages(),
-                                                                .vouched_by_index = false});
-      PageLayer layer(main_fd, path, follower.header().page_size_bytes);
-      follower.overlay().for_each(follower.size_pages(),
-                                  [&](std::uint32_t page_number, std::span<std::byte> page) {
-                                    layer.put(page_number, page);
-                                    context.tick();
-                                  });
-      layer.finish(follower.size_pages());
-    }
+  static void apply(const WalFollower& follower, StagedImage& image, RunContext& context) {
+    const CommittedView view = follower.over({image.main_fd(), image.main_path()});
+    context.progress().begin(Phase::fold, view.newer_bytes());
+    apply_to_main(view, image.main_fd(), image.main_path(), context);
     image.folded = true;
   }
 

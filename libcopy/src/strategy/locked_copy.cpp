@@ -6,7 +6,7 @@
 #include "opaque_source.hpp"
 #include "source_changed.hpp"
 #include "sqlbk/core/error.hpp"
-#include "sqlbk/core/fold.hpp"
+#include "sqlbk/core/wal_scan.hpp"
 #include "wal_header_file.hpp"
 #include "wal_part.hpp"
 

@@ -6,11 +6,10 @@
 #include <utility>
 
 #include "source_changed.hpp"
-#include "sqlbk/core/fold.hpp"
 #include "sqlbk/core/io.hpp"
 #include "sqlbk/core/locks.hpp"
 #include "sqlbk/core/source.hpp"
-#include "sqlbk/core/sys.hpp"
+#include "sqlbk/core/wal_scan.hpp"
 #include "wal_part.hpp"
 
 namespace sqlbk::copy {
@@ -35,32 +34,8 @@ bool is_older(std::uint32_t salt1, std::uint32_t than) {
 
 }  // namespace
 
-PageOverlay::PageOverlay(std::string path, std::uint32_t page_size_bytes)
-    : path_(std::move(path)),
-      fd_(open_at(AT_FDCWD, path_, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600, path_)),
-      page_size_bytes_(page_size_bytes) {
-  // Its space is free again as soon as nobody needs it, whatever comes after.
-  if (sys().unlinkat(AT_FDCWD, path_.c_str(), 0) != 0) {
-    throw system_error("remove", path_, errno);
-  }
-}
-
-void PageOverlay::put(std::uint32_t page_number, format::Bytes page) {
-  write_all(fd_.get(), page, std::uint64_t{page_number - 1} * page_size_bytes_, path_);
-  auto present = present_[page_number - page_number % kGroupPages][page_number % kGroupPages];
-  if (!present) ++count_;
-  present = true;
-}
-
-void PageOverlay::read(std::uint32_t page_number, std::span<std::byte> page) const {
-  const std::uint64_t offset = std::uint64_t{page_number - 1} * page_size_bytes_;
-  if (read_up_to(fd_.get(), page, offset, path_) != page.size()) {
-    throw Error(Errc::io_error, "unable to read back " + quoted(path_)).with_path(path_);
-  }
-}
-
-WalFollower::WalFollower(LiveFiles& files, std::string overlay_path)
-    : files_(files), overlay_path_(std::move(overlay_path)) {}
+WalFollower::WalFollower(LiveFiles& files, std::string pages_path)
+    : files_(files), pages_path_(std::move(pages_path)) {}
 
 void WalFollower::start(const Tick& tick) {
   wal_.reset();
@@ -71,9 +46,15 @@ void WalFollower::start(const Tick& tick) {
         .with_path(files_.given_path());
   }
   wal_ = files_.stat(SourceFile::wal);
-  overlay_.emplace(overlay_path_, parse(bytes)->page_size_bytes);
+  kept_.emplace(pages_path_, parse(bytes)->page_size_bytes);
   follow(*bytes);
   look(tick);
+}
+
+CommittedView WalFollower::over(BorrowedFile main) const {
+  if (size_pages_ == 0) return CommittedView::of_main(std::move(main));
+  return {std::move(main), header().page_size_bytes, size_pages_, kept_->pages(size_pages_),
+          frames_};
 }
 
 // Begins a generation at its frame 1.
@@ -260,11 +241,11 @@ bool WalFollower::slot_is_followed_commit() const {
 }
 
 void WalFollower::put_frame(format::Bytes frame) {
-  overlay_->put(format::parse_wal_frame_header(frame).page_number,
-                frame.subspan(format::kWalFrameHeaderSizeBytes));
+  kept_->put(format::parse_wal_frame_header(frame).page_number,
+             frame.subspan(format::kWalFrameHeaderSizeBytes));
 }
 
-// All its pages are in the overlay; `commit` is its last frame.
+// All its pages are kept; `commit` is its last frame.
 void WalFollower::transaction_followed(const format::WalScanner& after, format::Bytes commit) {
   frames_ += after.committed_frames() - scanner_->committed_frames();
   if (!repeats_last_commit(commit)) before_last_ = *scanner_;

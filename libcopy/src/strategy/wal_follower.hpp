@@ -1,61 +1,25 @@
-// Follows a live WAL frame by frame, across resets, and keeps what was committed in an overlay:
-// page after page as the newest followed commit has it. Any way in which a frame could have been
+// Follows a live WAL frame by frame, across resets, and keeps each page as the newest followed
+// commit has it. Any way in which a frame could have been
 // missed fails (docs/consistency.md, "follow"). Private to libcopy.
 //
 // Thread-safety: start() and look() on one thread at a time; the results after the last look().
-// On failure throws Error(source_changed); the overlay is then of no use.
+// On failure throws Error(source_changed); what was kept is then of no use.
 #pragma once
 
-#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "kept_pages.hpp"
+#include "sqlbk/core/committed_view.hpp"
 #include "sqlbk/core/live_files.hpp"
-#include "sqlbk/core/unique_fd.hpp"
 #include "sqlbk/format/wal.hpp"
 #include "wal_header_file.hpp"
 
 namespace sqlbk::copy {
-
-// Pages in a sparse file; memory is one bit a page.
-class PageOverlay {
- public:
-  // Makes the file `path`, which the caller's staging directory removes.
-  PageOverlay(std::string path, std::uint32_t page_size_bytes);
-
-  void put(std::uint32_t page_number, format::Bytes page);
-  // Calls `use` with every page up to `last_page`, in order.
-  template <typename Use>
-  void for_each(std::uint32_t last_page, Use use) const {
-    std::vector<std::byte> page(page_size_bytes_);
-    for (const auto& [first, present] : present_) {
-      for (std::uint32_t i = 0; i < kGroupPages; ++i) {
-        if (first + i > last_page) return;
-        if (!present[i]) continue;
-        read(first + i, page);
-        use(first + i, std::span<std::byte>(page));
-      }
-    }
-  }
-  std::uint64_t size_pages() const noexcept { return count_; }
-
- private:
-  void read(std::uint32_t page_number, std::span<std::byte> page) const;
-
-  std::string path_;
-  UniqueFd fd_;
-  std::uint32_t page_size_bytes_;
-  // By the first page of each group that has any: whatever page numbers a damaged WAL says, what is
-  // kept grows with the pages put.
-  static constexpr std::uint32_t kGroupPages = 4096;
-  std::map<std::uint32_t, std::bitset<kGroupPages>> present_;
-  std::uint64_t count_ = 0;
-};
 
 class WalFollower {
  public:
@@ -64,7 +28,7 @@ class WalFollower {
   static void no_tick() {}
 
   // REQUIRES: `files` is used by nobody else while this lives.
-  WalFollower(LiveFiles& files, std::string overlay_path);
+  WalFollower(LiveFiles& files, std::string pages_path);
 
   // Reads the header and the whole committed prefix. Throws unsuitable where there is no valid WAL.
   void start(const Tick& tick = no_tick);
@@ -74,7 +38,9 @@ class WalFollower {
   // state. Also throws frames_without_checksum (bug Z).
   void finish(const Tick& tick = no_tick);
 
-  const PageOverlay& overlay() const noexcept { return *overlay_; }
+  // The state after the newest followed commit, over a copy of main that was made meanwhile: to be
+  // read as long as this lives and does not look again.
+  CommittedView over(BorrowedFile main) const;
   const format::WalHeader& header() const noexcept { return scanner_->header(); }
   std::uint64_t committed_frames() const noexcept { return scanner_->committed_frames(); }
   // Database size after the newest followed commit; 0: none was followed in any generation.
@@ -101,9 +67,9 @@ class WalFollower {
   std::optional<WalHeaderBytes> stable_header();
 
   LiveFiles& files_;
-  std::string overlay_path_;
+  std::string pages_path_;
   std::optional<FileStat> wal_;  // the file that is followed
-  std::optional<PageOverlay> overlay_;
+  std::optional<KeptPages> kept_;
   WalHeaderBytes header_bytes_{};
   std::optional<format::WalScanner> scanner_;  // always at a commit: valid = committed frames
   std::uint64_t valid_frames_ = 0;             // V of the last read, at least the committed frames

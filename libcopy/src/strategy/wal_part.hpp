@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "sqlbk/core/evidence.hpp"
-#include "sqlbk/core/fold.hpp"
 #include "sqlbk/core/staged_image.hpp"
+#include "sqlbk/core/wal_scan.hpp"
 #include "sqlbk/format/wal_index.hpp"
 
 namespace sqlbk::copy {

@@ -29,7 +29,7 @@ constexpr std::size_t kIncrementalOffset = 64;
 
 std::vector<std::string> findings_in(const std::string& path, RunContext& context) {
   const UniqueFd fd = open_at(AT_FDCWD, path, O_RDONLY, 0, path);
-  const CheckedState state(fd.get(), path);
+  const CheckedState state(BorrowedFile{fd.get(), path});
   Buffer start(format::kDbHeaderSizeBytes);
   static_cast<void>(state.read(start, 0));
   std::vector<std::uint32_t> roots{1};
@@ -348,7 +348,7 @@ TEST_F(PageOwnersTest, EstimatesTheSizeOfATree) {
       " INSERT INTO t SELECT randomblob(100) FROM n");
   connection.close();
   const UniqueFd fd = open_at(AT_FDCWD, path_, O_RDONLY, 0, path_);
-  const CheckedState state(fd.get(), path_);
+  const CheckedState state(BorrowedFile{fd.get(), path_});
   Buffer start(format::kDbHeaderSizeBytes);
   static_cast<void>(state.read(start, 0));
   const PageOwners owners(state, *format::parse_db_header(start), context_.context);

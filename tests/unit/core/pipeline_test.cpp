@@ -18,9 +18,9 @@
 #include "kit/temporary_directory.hpp"
 #include "process.hpp"
 #include "sqlbk/core/error.hpp"
-#include "sqlbk/core/fold.hpp"
 #include "sqlbk/core/host_thread.hpp"
 #include "sqlbk/core/io.hpp"
+#include "sqlbk/core/wal_scan.hpp"
 #include "test_context.hpp"
 
 namespace sqlbk {

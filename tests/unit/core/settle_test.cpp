@@ -12,8 +12,8 @@
 #include "files.hpp"
 #include "kit/temporary_directory.hpp"
 #include "remote_sqlite.hpp"
-#include "sqlbk/core/fold.hpp"
 #include "sqlbk/core/io.hpp"
+#include "sqlbk/core/wal_scan.hpp"
 #include "test_context.hpp"
 
 namespace sqlbk {

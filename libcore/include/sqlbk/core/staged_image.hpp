@@ -6,10 +6,18 @@
 #include <optional>
 #include <string>
 
+#include "sqlbk/core/page_map.hpp"
 #include "sqlbk/core/unique_fd.hpp"
 #include "sqlbk/format/wal.hpp"
 
 namespace sqlbk {
+
+// The last frame of each page among frames 1..frames of a WAL, for pages within the size of the
+// database.
+struct LastFrames {
+  std::uint64_t frames = 0;
+  PageMap map;
+};
 
 // The part of a WAL that counts: frames 1..frames, the last of them a commit.
 struct WalPrefix {
@@ -19,6 +27,9 @@ struct WalPrefix {
   // Frames of this prefix have no checksums and only the wal-index vouches for them (bug Z): such
   // an image can only be delivered folded.
   bool vouched_by_index = false;
+  // What the scan has noted on its way, to save another; of no use where it is of another number of
+  // frames.
+  LastFrames last_frames = {};
 };
 
 // SHA-256 of the image's files, in hexadecimal.

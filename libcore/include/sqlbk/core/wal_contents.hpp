@@ -1,6 +1,6 @@
 // What a `-wal` holds, also while somebody writes to it: read from the source's descriptor, no
 // lock, memory for one batch of frames, time in proportion to the file's size. For reports: a
-// strategy scans its own copy instead (scan_wal() in fold.hpp). Thread-safety: as LiveFiles.
+// strategy scans its own copy instead (scan_wal() in wal_scan.hpp). Thread-safety: as LiveFiles.
 #pragma once
 
 #include <cstdint>

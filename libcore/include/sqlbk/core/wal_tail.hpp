@@ -11,8 +11,8 @@
 #include <cstdint>
 #include <string>
 
-#include "sqlbk/core/fold.hpp"
 #include "sqlbk/core/run_context.hpp"
+#include "sqlbk/core/wal_scan.hpp"
 
 namespace sqlbk {
 

@@ -68,7 +68,7 @@ class Follower : public ::testing::Test {
 
   void begin() {
     files_.emplace(path_);
-    follower_.emplace(*files_, own_.file("overlay"));
+    follower_.emplace(*files_, own_.file("followed"));
     follower_->start();
     half_ = files_->stat(SourceFile::main).size_bytes / 2;
     main_.resize(half_);
@@ -97,15 +97,13 @@ class Follower : public ::testing::Test {
   }
   // What SQLite reads in the copy.
   std::string copied() {
-    Buffer image = main_;
-    const std::uint64_t size = std::uint64_t{follower_->size_pages()} * kPageSize;
-    if (size > 0) image.resize(size);
-    follower_->overlay().for_each(
-        follower_->size_pages(), [&](std::uint32_t number, std::span<std::byte> page) {
-          std::ranges::copy(page, image.begin() + (number - 1) * std::int64_t{kPageSize});
-        });
-    image.at(format::kDbWriteVersionOffset) = image.at(format::kDbReadVersionOffset) = std::byte{1};
     const std::string path = own_.file("copy.db");
+    test::write_file(path, main_);
+    const UniqueFd fd = open_at(AT_FDCWD, path, O_RDONLY, 0, path);
+    const CommittedView view = follower_->over({fd.get(), path});
+    Buffer image(static_cast<std::size_t>(view.size_bytes()));
+    view.read_bytes(0, image);
+    image.at(format::kDbWriteVersionOffset) = image.at(format::kDbReadVersionOffset) = std::byte{1};
     test::write_file(path, image);
     sqlite::Connection copy(path, sqlite::OpenMode::immutable);
     const std::string check = copy.text("PRAGMA integrity_check");
@@ -713,7 +711,7 @@ class Counted : public Follower {
 TEST_F(Counted, ManySmallTransactionsAreReadOnce) {
   make();
   for (int value = 0; value < 500; ++value) set(1 + value % 40, value);
-  follower_.emplace(files_.emplace(path_), own_.file("overlay"));
+  follower_.emplace(files_.emplace(path_), own_.file("followed"));
   bytes_read = 0;
   follower_->start();
   EXPECT_GE(follower_->committed_frames(), 500U);
@@ -758,7 +756,7 @@ TEST_F(Counted, CatchingUpCanBeStopped) {
   bool stopped = true;
   for (int ticks = 0; stopped; ticks = 2 * ticks + 1) {
     SCOPED_TRACE(ticks);
-    follower_.emplace(files_.emplace(path_), own_.file("overlay"));
+    follower_.emplace(files_.emplace(path_), own_.file("followed"));
     left = ticks;
     last = bytes_read = 0;
     stopped = false;
