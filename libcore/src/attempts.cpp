@@ -103,7 +103,8 @@ class AttemptLoop {
         if (copy) return std::move(*copy);
       }
     } catch (const Error& error) {
-      if (error.code() != Errc::unsupported_file_system) throw;
+      if (error.code() != Errc::unsupported_file_system && error.code() != Errc::wal_reset_bug)
+        throw;
       return copy_unproven(error);
     }
     return copy_unproven(last_failure());

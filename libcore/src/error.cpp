@@ -29,6 +29,12 @@ constexpr std::array kTable{
     ErrcInfo{
         Errc::damaged, "damaged", 3, Retry::no, "the database is damaged",
         "restore an older copy, or salvage what can be read with the sqlite3 shell's .recover"},
+    ErrcInfo{Errc::wal_reset_bug, "wal_reset_bug", 3, Retry::no,
+             "SQLite's WAL-reset bug (3.7.0 to 3.51.2) has struck the source: its programs do not "
+             "see commits that are in the WAL, and have perhaps written on without them",
+             "before the last program closes the database, copy the database and its -wal with cp: "
+             "closing it drops commits that are in the WAL only. Then let its programs use SQLite "
+             "3.51.3 or later"},
     ErrcInfo{Errc::source_changed, "source_changed", 4, Retry::same_strategy,
              "the source changed while it was copied and no attempt could be proven consistent",
              "try again, raise --copy-retry or --timeout, or use --strategy auto"},
@@ -47,11 +53,12 @@ constexpr std::array kTable{
     ErrcInfo{Errc::unsuitable, "unsuitable", 4, Retry::other_strategy,
              "the strategy asked for cannot copy this source without harming it",
              "use --strategy auto"},
-    ErrcInfo{Errc::frames_without_checksum, "frames_without_checksum", 4, Retry::same_strategy,
-             "the write-ahead log has frames without checksums, as SQLite up to 3.49.2 can leave "
-             "them, and nothing tells whether they are committed",
-             "let the owner checkpoint (PRAGMA wal_checkpoint(TRUNCATE)); SQLite 3.50 and later does "
-             "not commit such frames"},
+    ErrcInfo{
+        Errc::frames_without_checksum, "frames_without_checksum", 4, Retry::same_strategy,
+        "the write-ahead log has frames without checksums, as SQLite up to 3.49.2 can leave "
+        "them, and nothing tells whether they are committed",
+        "let the owner checkpoint (PRAGMA wal_checkpoint(TRUNCATE)); SQLite 3.50 and later does "
+        "not commit such frames"},
     ErrcInfo{Errc::destination_exists, "destination_exists", 5, Retry::no,
              "the destination, or a sidecar of that name, exists already",
              "choose another name, or replace it with --force"},

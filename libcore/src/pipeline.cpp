@@ -9,6 +9,7 @@
 #include "settle.hpp"
 #include "sqlbk/core/attempts.hpp"
 #include "sqlbk/core/error.hpp"
+#include "sqlbk/core/wal_reset_bug.hpp"
 
 namespace sqlbk {
 namespace {
@@ -228,6 +229,10 @@ void Pipeline::plan_here(RunContext& context, Report& report) {
   const SourceFacts facts = probe_source(files);
   require_copyable(facts, allowance_of(request_, *strategy_));
   if (!request_.copy.opaque) require_whole(files, facts);
+  const bool wants_one_file = request_.copy.form == ImageForm::folded;
+  const bool may_be_unproven =
+      request_.copy.allow_unproven && wants_one_file && strategy_->unproven() != nullptr;
+  if (!may_be_unproven) require_not_struck(files, request_.copy.opaque);
   check_destination(report.destination, facts, request_.target);
   report.decisions = strategy_->explain(facts);
   for (const auto& step : steps_) {

@@ -33,11 +33,15 @@ void choose_header(Inspection& found) {
   if (found.header_is_in_wal) found.header = found.wal->db_header;
 }
 
-CopyPlan plan_of(LiveFiles& files, const SourceFacts& facts, const StrategyChooser& automatic) {
+CopyPlan plan_of(LiveFiles& files, const Inspection& found, const StrategyChooser& automatic) {
+  const SourceFacts& facts = found.facts;
   CopyPlan plan;
   try {
     require_copyable(facts);
     require_whole(files, facts);
+    if (found.wal_reset_bug.answer == WalResetBugAnswer::struck) {
+      throw wal_reset_bug_error(found.wal_reset_bug, facts.given_path);
+    }
     plan.decisions = automatic.explain(facts);
   } catch (Error& error) {
     if (error.path().empty()) {
@@ -126,7 +130,8 @@ Inspection inspect(const std::string& path, const StrategyChooser& automatic) {
   found.open = list_open_files(files);
   found.locks = list_named_locks(files);
   found.reflink = reflink_support(files.fd_of(SourceFile::main));
-  found.plan = plan_of(files, found.facts, automatic);
+  found.wal_reset_bug = find_wal_reset_bug(files, WalReadLocks::none, [] {});
+  found.plan = plan_of(files, found, automatic);
   warn_of_bugs(found);
   warn_of_zero_salts(found);
   warn_of_files(found);

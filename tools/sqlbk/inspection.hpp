@@ -15,6 +15,7 @@
 #include "sqlbk/core/reflink_support.hpp"
 #include "sqlbk/core/source.hpp"
 #include "sqlbk/core/wal_contents.hpp"
+#include "sqlbk/core/wal_reset_bug.hpp"
 
 namespace sqlbk::tool {
 
@@ -33,6 +34,7 @@ struct Inspection {
   std::uint64_t size_pages = 0;
   std::optional<WalContents> wal;                   // nullopt: there is none, or it is empty
   std::optional<format::WalIndexHeader> wal_index;  // while somebody is attached to it
+  WalResetBugFinding wal_reset_bug;
   OpenFiles open;
   std::vector<NamedLock> locks;
   ReflinkSupport reflink = ReflinkSupport::unknown;

@@ -73,6 +73,32 @@ json index_json(const std::optional<format::WalIndexHeader>& index) {
           {"backfilled_frames", index->backfilled_frames}};
 }
 
+std::string_view answer_name(WalResetBugAnswer answer) {
+  switch (answer) {
+    case WalResetBugAnswer::not_asked:
+      return "not_asked";
+    case WalResetBugAnswer::sound:
+      return "sound";
+    case WalResetBugAnswer::changed:
+      return "changed";
+    case WalResetBugAnswer::struck:
+      return "struck";
+  }
+  return "unknown";
+}
+
+json finding_json(const WalResetBugFinding& finding) {
+  if (finding.answer == WalResetBugAnswer::not_asked) return nullptr;
+  const auto page = [&finding]() -> json {
+    if (!finding.missing) return nullptr;
+    return {{"page_number", finding.missing->page_number}, {"frame", finding.missing->frame}};
+  };
+  return {{"answer", answer_name(finding.answer)},
+          {"mx_frame", finding.mx_frame},
+          {"backfilled_frames", finding.backfilled_frames},
+          {"missing_page", page()}};
+}
+
 json users_json(const OpenFiles& open) {
   json users = json::array();
   for (const FileUser& user : open.users) {
@@ -123,6 +149,7 @@ json to_json(const Inspection& found) {
           {"journal_mode", journal_mode(found)},
           {"wal", wal_json(found)},
           {"wal_index", index_json(found.wal_index)},
+          {"wal_reset_bug", finding_json(found.wal_reset_bug)},
           {"journal",
            {{"state", journal_state(found.facts)},
             {"names_super_journal", found.facts.names_super_journal}}},
@@ -144,6 +171,7 @@ json empty_inspection_json() {
           {"journal_mode", ""},
           {"wal", nullptr},
           {"wal_index", nullptr},
+          {"wal_reset_bug", nullptr},
           {"journal", nullptr},
           {"users", json::array()},
           {"unseen_processes", 0},

@@ -139,6 +139,9 @@ void print_wal(Page& page, const Inspection& found) {
   if (index.salt != wal.header->salt) {
     page.row("", "for the next generation, " + to_string(index.salt) + ", not in the file yet");
   }
+  if (found.wal_reset_bug.answer == WalResetBugAnswer::struck) {
+    page.row("damage", "SQLite's WAL-reset bug has struck: " + numbers_of(found.wal_reset_bug));
+  }
 }
 
 void print_journal(Page& page, const SourceFacts& facts) {

@@ -18,7 +18,7 @@ namespace sqlbk::checkpoint {
 void check_header(const CheckedState& state, VerifyReport& report, StepReport& found);
 
 // Header, frames, committed prefix, and what stands behind it: commits that are cut off by damage.
-void check_wal(const LiveFiles& files, const SourceFacts& facts, RunContext& context,
+void check_wal(LiveFiles& files, const SourceFacts& facts, RunContext& context,
                VerifyReport& report, StepReport& found);
 
 // A journal of a transaction that nobody finished.

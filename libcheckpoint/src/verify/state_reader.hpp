@@ -21,6 +21,7 @@ class StateReader {
               RunContext& context);
 
   const LiveFiles& files() const noexcept { return files_; }
+  LiveFiles& files() noexcept { return files_; }
   const SourceFacts& facts() const noexcept { return facts_; }
   bool in_place() const noexcept { return in_place_; }
   const Report& copied() const noexcept { return copied_; }  // where it was not in place

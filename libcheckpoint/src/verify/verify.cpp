@@ -218,7 +218,9 @@ StepVerdict verdict_of(const VerifyReport& report) {
   const auto any = [&report](StepVerdict verdict) {
     return std::ranges::find(report.checks, verdict, &StepReport::verdict) != report.checks.end();
   };
-  if (any(StepVerdict::damaged) || (report.error && report.error->code() == Errc::damaged)) {
+  const bool is_damaged = report.error && (report.error->code() == Errc::damaged ||
+                                           report.error->code() == Errc::wal_reset_bug);
+  if (any(StepVerdict::damaged) || is_damaged) {
     return StepVerdict::damaged;
   }
   if (any(StepVerdict::could_not_check) || report.error) return StepVerdict::could_not_check;

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "sqlbk/core/io.hpp"
+#include "sqlbk/core/wal_reset_bug.hpp"
 #include "sqlbk/core/wal_scan.hpp"
 #include "sqlbk/core/wal_tail.hpp"
 #include "verify/checks.hpp"
@@ -57,9 +58,17 @@ void add_facts(const WalScan& scan, std::uint64_t size_bytes, VerifyReport& repo
                                             std::to_string(scan.header->salt.salt2));
 }
 
+// As long as a program is attached, the wal-index tells.
+void check_for_wal_reset_bug(LiveFiles& files, RunContext& context, StepReport& found) {
+  const WalResetBugFinding finding =
+      find_wal_reset_bug(files, WalReadLocks::none, [&context] { context.tick(); });
+  if (finding.answer != WalResetBugAnswer::struck) return;
+  found.findings.push_back("SQLite's WAL-reset bug has struck: " + numbers_of(finding));
+}
+
 }  // namespace
 
-void check_wal(const LiveFiles& files, const SourceFacts& facts, RunContext& context,
+void check_wal(LiveFiles& files, const SourceFacts& facts, RunContext& context,
                VerifyReport& report, StepReport& found) {
   if (facts.wal_size_bytes() == 0) {
     found.verdict = StepVerdict::skipped;
@@ -85,6 +94,7 @@ void check_wal(const LiveFiles& files, const SourceFacts& facts, RunContext& con
     report.notes.emplace_back(
         "the WAL is in use: what stands behind its last commit was not judged");
     if (scan.header) add_facts(scan, files.stat(SourceFile::wal).size_bytes, report);
+    check_for_wal_reset_bug(files, context, found);
     return;
   }
   add_facts(scan, facts.wal_size_bytes(), report);

@@ -11,9 +11,11 @@
 #include "sqlbk/core/apply.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
+#include "sqlbk/core/steady_wal_index.hpp"
 #include "unproven.hpp"
 #include "wal_follower.hpp"
 #include "wal_part.hpp"
+#include "wal_reset_check.hpp"
 
 namespace sqlbk::copy {
 namespace {
@@ -119,9 +121,10 @@ class FollowStrategy final : public CopyStrategy {
     WalFollower follower(wal_files, image.directory() + "/followed");
     const WalFollower::Tick tick = [&context] { context.tick(); };
     follower.start(tick);
+    refuse_struck_index(files, read_steady_wal_index(files).index);
     SourceMover mover(files, image, movers_);
-    move_main_while_following(mover, follower, context);
-    follower.finish(tick);  // what was backfilled while main was copied was committed before
+    move_main_while_following(files, mover, follower, options, context);
+    finish(files, follower, context);  // what was backfilled meanwhile was committed before
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
     if (read_journal_state(files) == format::JournalState::active ||
         !files.is_current(SourceFile::journal)) {
@@ -149,12 +152,27 @@ class FollowStrategy final : public CopyStrategy {
   }
 
   // Main may be shortened meanwhile; the WAL says its size.
-  static void move_main_while_following(SourceMover& mover, WalFollower& follower,
-                                        RunContext& context) {
+  static void move_main_while_following(LiveFiles& files, SourceMover& mover, WalFollower& follower,
+                                        const CopyOptions& options, RunContext& context) {
     FollowerThread thread(follower);
     const auto watch = context.watch([&thread] { thread.check(); });
     static_cast<void>(mover.move_main(context));
+    refuse_struck_source(files, WalReadLocks::none, options, context);
     thread.stop(context);
+  }
+
+  // Generations that were reset meanwhile should be in main to their ends.
+  static void finish(LiveFiles& files, WalFollower& follower, RunContext& context) {
+    constexpr int kTries = 5;
+    const auto tick = [&context] { context.tick(); };
+    for (int i = 0; i < kTries; ++i) {
+      follower.finish(tick);
+      if (follower.resets() == 0) return;
+      const WalResetBugFinding finding =
+          find_page_lost_before(files, follower.generation(), follower.newer_pages(), tick);
+      if (finding.answer != WalResetBugAnswer::changed) return refuse_struck(files, finding);
+    }
+    throw_changed(files, "its WAL was reset again and again");
   }
 
   static void apply(const WalFollower& follower, StagedImage& image, RunContext& context) {

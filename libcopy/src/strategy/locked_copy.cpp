@@ -6,9 +6,11 @@
 #include "opaque_source.hpp"
 #include "source_changed.hpp"
 #include "sqlbk/core/error.hpp"
+#include "sqlbk/core/steady_wal_index.hpp"
 #include "sqlbk/core/wal_scan.hpp"
 #include "wal_header_file.hpp"
 #include "wal_part.hpp"
+#include "wal_reset_check.hpp"
 
 namespace sqlbk::copy {
 
@@ -31,10 +33,11 @@ LockedCopy::WalStart LockedCopy::read_wal_start(bool attached) {
     start.header = wal_header_by_path(files_);
     if (start.header) start.file = files_.stat(SourceFile::wal);
     files_.refresh(SourceFile::shm);
-    start.index = read_live_wal_index(files_);
+    const SteadyWalIndex read = read_steady_wal_index(files_);
+    start.index = read.index;
     if (!start.index && attached) throw_changed(files_, "its wal-index cannot be read");
     // It could be rebuilt by the next to come, and what it vouched for be written over.
-    if (start.index && !attached) throw_changed(files_, "somebody has begun to use its wal-index");
+    if (read.is_live && !attached) throw_changed(files_, "somebody has begun to use its wal-index");
     const format::ParsedWalHeader header = parse(start.header);
     start.in_step = header && (!start.index || header->salt == start.index->salt);
     if (start.in_step || !start.index || start.index->mx_frame == 0) return start;
@@ -53,6 +56,7 @@ void LockedCopy::require_same_shm(const FileStat& shm) const {
 
 Evidence LockedCopy::copy_wal_mode(bool attached, const FileStat& shm) {
   const WalStart start = read_wal_start(attached);
+  if (start.in_step) refuse_struck_index(files_, start.index);
   const FileStat main_before = files_.stat(SourceFile::main);
   static_cast<void>(mover_.move_main(context_));  // may be shortened; the WAL says its size
   if (start.in_step) static_cast<void>(mover_.move_wal(context_, wal_bytes_that_count(start)));
@@ -62,6 +66,8 @@ Evidence LockedCopy::copy_wal_mode(bool attached, const FileStat& shm) {
       throw_changed(files_, "its WAL was replaced");
     }
     take_wal(start, evidence);
+    require_no_later_backfill(files_, start.index);
+    refuse_struck_image(files_, image_, start.index, options_, context_);
   } else {
     evidence.wal = take_main_alone(start, main_before);
   }

@@ -12,7 +12,9 @@
 #include "source_changed.hpp"
 #include "source_connection.hpp"
 #include "sqlbk/core/error.hpp"
+#include "sqlbk/core/steady_wal_index.hpp"
 #include "wal_header_file.hpp"
+#include "wal_reset_check.hpp"
 #include "while_locked.hpp"
 
 namespace sqlbk::copy {
@@ -74,8 +76,8 @@ bool is_readable_as_immutable(const SourceFacts& facts) {
          facts.journal_state == format::JournalState::inactive;
 }
 
-// SQLite goes by the wal-index alone. One that was made anew beside its owner's own is of a WAL that
-// the owner has reset since. REQUIRES: our connection is attached to it.
+// SQLite goes by the wal-index alone. One that was made anew beside its owner's own is of a WAL
+// that the owner has reset since. REQUIRES: our connection is attached to it.
 void require_index_in_step(LiveFiles& files, RunContext& context) {
   constexpr int kTries = 1000;
   for (int i = 0; i < kTries; ++i) {
@@ -127,6 +129,7 @@ class OnlineStrategy final : public CopyStrategy {
     if (!is_readable_as_immutable(proof.facts())) throw_changed(files, "another program opened it");
     SourceConnection connection(files.main_path(), sqlite::OpenMode::immutable, context);
     back_up(files, connection, image, context);
+    connection.close();
     proof.finish();
     return {.verdict = Verdict::at_rest, .assumptions = proof.assumptions()};
   }
@@ -144,7 +147,11 @@ class OnlineStrategy final : public CopyStrategy {
       require_index_in_step(files, context);
     }
     require_no_hot_journal(files, options);
+    const LiveIndex start = read_steady_wal_index(files).index;
+    refuse_struck_source(files, WalReadLocks::held, options, context);
     back_up(files, connection, image, context);
+    require_no_later_backfill(files, start);
+    connection.close();
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
     if (connection.facts().uses_wal()) connection.require_same_shm(files);
     // Both see owners whose locks the kernel does not know.
@@ -183,7 +190,6 @@ class OnlineStrategy final : public CopyStrategy {
       throw;
     }
     connection.use([&](sqlite::Connection&) { backup.reset(); });
-    connection.close();
   }
 };
 

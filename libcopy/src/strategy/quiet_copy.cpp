@@ -6,8 +6,10 @@
 #include "quiet_proof.hpp"
 #include "source_changed.hpp"
 #include "sqlbk/core/error.hpp"
+#include "sqlbk/core/steady_wal_index.hpp"
 #include "sqlbk/core/wal_tail.hpp"
 #include "wal_part.hpp"
+#include "wal_reset_check.hpp"
 
 namespace sqlbk::copy {
 namespace {
@@ -60,6 +62,14 @@ WalPart judge_quiet_wal(const LiveFiles& files, StagedImage& image, const Source
   return {judge_wal(image, scan, index, files.given_path()), std::move(lost)};
 }
 
+// The files were still from before main was copied until now, so that it does not matter when the
+// wal-index was read.
+void refuse_struck_pages(const LiveFiles& files, StagedImage& image, const LiveIndex& index,
+                         const CopyOptions& options, RunContext& context) {
+  if (!index || !image.wal_prefix || image.wal_prefix->header.salt != index->salt) return;
+  refuse_struck_image(files, image, index, options, context);
+}
+
 }  // namespace
 
 Suitability may_roll_back(const SourceFacts& facts) {
@@ -86,7 +96,8 @@ Evidence copy_quietly(LiveFiles& files, StagedImage& image, SourceMover& mover,
   }
   require_whole(mover.move_main(context), facts.main, files, SourceFile::main);
   // Between main and WAL: what the index promises now is in main or in the WAL that follows.
-  const LiveIndex index = read_live_wal_index(files);
+  const LiveIndex index = read_steady_wal_index(files).index;
+  refuse_struck_index(files, index);
   if (facts.wal_size_bytes() > 0) {
     require_whole(mover.move_wal(context), *facts.wal, files, SourceFile::wal);
   }
@@ -98,6 +109,7 @@ Evidence copy_quietly(LiveFiles& files, StagedImage& image, SourceMover& mover,
   if (image.has_wal()) {
     WalPart wal = judge_quiet_wal(files, image, facts, index, options, context);
     evidence.wal = wal.position;
+    refuse_struck_pages(files, image, index, options, context);
     if (!wal.warning.empty()) evidence.warnings.push_back(std::move(wal.warning));
   } else {
     require_wal_of_index(format::parse_wal_header({}), index, files.given_path());

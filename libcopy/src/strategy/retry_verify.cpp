@@ -11,9 +11,11 @@
 #include "quiet_copy.hpp"
 #include "source_changed.hpp"
 #include "sqlbk/core/error.hpp"
+#include "sqlbk/core/steady_wal_index.hpp"
 #include "unproven.hpp"
 #include "wal_header_file.hpp"
 #include "wal_part.hpp"
+#include "wal_reset_check.hpp"
 
 namespace sqlbk::copy {
 namespace {
@@ -100,6 +102,14 @@ class RetryVerifyStrategy final : public CopyStrategy {
                      : ", or raise --copy-retry or --timeout");
   }
 
+  // What the wal-index says of this generation; nullopt: nothing.
+  static LiveIndex index_of(LiveFiles& files, const WalHeaderBytes& generation) {
+    files.refresh(SourceFile::shm);
+    const LiveIndex index = read_steady_wal_index(files).index;
+    return index && index->salt == format::parse_wal_header(generation)->salt ? index
+                                                                              : std::nullopt;
+  }
+
   // docs/consistency.md, "retry-verify, WAL".
   static Evidence copy_beside_wal(LiveFiles& files, StagedImage& image, SourceMover& mover,
                                   const WalHeaderBytes& start, const CopyOptions& options,
@@ -110,11 +120,17 @@ class RetryVerifyStrategy final : public CopyStrategy {
     if (facts.journal_state == format::JournalState::active) {
       throw_changed(files, "it has an active journal beside its WAL");
     }
+    const LiveIndex before = index_of(files, start);
+    refuse_struck_index(files, before);
     static_cast<void>(mover.move_main(context));  // may be shortened; the WAL says its size
     // Between main and WAL: what the index promises now is in main or in the WAL that follows.
     files.refresh(SourceFile::shm);
-    const LiveIndex index = read_live_wal_index(files);
+    const LiveIndex index = read_steady_wal_index(files).index;
+    refuse_struck_index(files, index);
     static_cast<void>(mover.move_wal(context));
+    if (may_have_been_backfilled(files, before, index)) {
+      refuse_struck_source(files, WalReadLocks::none, options, context);
+    }
     if (wal_header_by_path(files) != start) throw_changed(files, "its WAL was reset");
     if (!wal.same_file(files.stat(SourceFile::wal))) throw_changed(files, "its WAL was replaced");
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
@@ -130,6 +146,7 @@ class RetryVerifyStrategy final : public CopyStrategy {
       require_readable_wal(image.wal_fd(), image.wal_path(), files.given_path());
     }
     const WalPosition position = judge_wal(image, scan, index, files.given_path());
+    refuse_struck_image(files, image, before, options, context);
     return {.verdict = Verdict::proven, .mover = mover.mover_used(), .wal = position};
   }
 

@@ -41,7 +41,10 @@ class WalFollower {
   // The state after the newest followed commit, over a copy of main that was made meanwhile: to be
   // read as long as this lives and does not look again.
   CommittedView over(BorrowedFile main) const;
+  // The pages of that view that do not come from main.
+  NewerPages newer_pages() const { return kept_->pages(size_pages_); }
   const format::WalHeader& header() const noexcept { return scanner_->header(); }
+  const WalHeaderBytes& generation() const noexcept { return header_bytes_; }  // the same, as bytes
   std::uint64_t committed_frames() const noexcept { return scanner_->committed_frames(); }
   // Database size after the newest followed commit; 0: none was followed in any generation.
   std::uint32_t size_pages() const noexcept { return size_pages_; }

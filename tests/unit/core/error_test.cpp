@@ -48,7 +48,7 @@ TEST(ErrorTable, RowsAreComplete) {
 TEST(ErrorTable, ExitCodesAreAsPromised) {
   const std::map<int, std::set<Errc>> promised{
       {2, {Errc::usage}},
-      {3, {Errc::damaged}},
+      {3, {Errc::damaged, Errc::wal_reset_bug}},
       {4,
        {Errc::source_changed, Errc::source_busy, Errc::assumption_refused,
         Errc::lock_budget_exceeded, Errc::deadline_exceeded, Errc::unsuitable,

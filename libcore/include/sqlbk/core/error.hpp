@@ -18,6 +18,7 @@ enum class Errc {
   sqlite_error,
   usage,
   damaged,
+  wal_reset_bug,
   source_changed,
   source_busy,
   assumption_refused,
