@@ -311,9 +311,14 @@ class Against(VerifyTest):
         shutil.copy(self.path("app.db"), self.path("copy.db"))
         self.assertEqual(self.verify("copy.db").code, 0, "it looks sound")
         found = self.against()
-        self.assertEqual(found["verdict"], "damaged")
+        self.assertEqual(found["verdict"], "could_not_check")
         self.assertIn("table 't': of 105 rows 5 are missing", found["findings"][0])
-        self.assertEqual(self.verify("copy.db", "--against", "app.db").code, 3)
+        result = self.verify("copy.db", "--against", "app.db")
+        self.assertEqual(result.code, 1, "an older copy looks the same")
+        self.assertIn(b"copy.db: sound, but it is not what its source holds, and nothing tells why",
+                      result.out)
+        self.assertIn(b"  against: table 't'", result.out)
+        self.assertNotIn(b"damaged", result.out)
 
     def test_what_differs(self):
         self.make_database()
@@ -328,7 +333,10 @@ class Against(VerifyTest):
         self.assertIn("of 100 rows 2 are missing or different, and 5 of 103", findings[1])
         self.assertIn("change counters differ", findings[2])
         self.assertIn("cannot tell", findings[2])
-        self.assertEqual(self.one("copy.db", "--against", "app.db")["against"], "cannot_tell")
+        database = self.one("copy.db", "--against", "app.db")
+        self.assertEqual(database["against"]["result"], "differs_cause_unknown")
+        self.assertIn("change counters differ", database["against"]["reason"])
+        self.assertEqual(database["verdict"], "could_not_check")
 
     def test_types_are_content(self):
         self.make_database()
@@ -336,13 +344,14 @@ class Against(VerifyTest):
         for name, value in (("app.db", "1"), ("copy.db", "'1'")):
             with closing(connect(self.path(name))) as connection:
                 connection.execute(f"UPDATE t SET value={value} WHERE id=7")
-        self.assertEqual(self.against()["verdict"], "damaged")
+        self.assertIn("table 't'", self.against()["findings"][0])
 
     def test_nothing_differs(self):
         self.make_database()
-        self.assertEqual(self.one("app.db")["against"], "not_asked")
+        self.assertEqual(self.one("app.db")["against"], {"result": "not_compared", "reason": ""})
         self.copy("app.db", "copy.db")
-        self.assertEqual(self.one("copy.db", "--against", "app.db")["against"], "none")
+        self.assertEqual(self.one("copy.db", "--against", "app.db")["against"],
+                         {"result": "equal", "reason": ""})
 
     def test_what_is_no_database_is_no_damage_of_the_copy(self):
         self.make_database()
@@ -362,6 +371,20 @@ class Against(VerifyTest):
                 self.assertEqual({check["name"]: check["verdict"] for check in database["checks"]
                                   if check["verdict"] not in ("ok", "skipped")},
                                  {"against": "could_not_check"})
+                self.assertEqual(database["against"]["result"], "not_compared")
+
+    def test_a_source_that_breaks_off_is_no_damage_of_the_copy(self):
+        """What differed before is no answer."""
+        self.make_database(rows=400)
+        self.copy("app.db", "copy.db")
+        with closing(connect(self.path("app.db"))) as connection:
+            connection.execute("CREATE TABLE more(x)")
+        self.damage("app.db", 9 * PAGE, b"\xff" * PAGE)
+        result = self.verify("copy.db", "--against", "app.db")
+        self.assertEqual(result.code, 1, str(result))
+        database = self.one("copy.db", "--against", "app.db")
+        self.assertEqual((database["verdict"], database["against"]["result"]),
+                         ("could_not_check", "not_compared"), database)
 
     def test_it_takes_one_database(self):
         self.make_database()
@@ -393,7 +416,9 @@ class Reason(VerifyTest):
     def expect(self, reason, verdict, word):
         database = self.compare()
         found = self.check_named(database, "against")
-        self.assertEqual((database["against"], found["verdict"]), (reason, verdict), database)
+        self.assertEqual((database["against"]["result"], found["verdict"]), (reason, verdict),
+                         database)
+        self.assertIn(word, database["against"]["reason"])
         self.assertIn(word, " ".join(found["findings"] + database["notes"]))
         return database
 
@@ -409,15 +434,17 @@ class Reason(VerifyTest):
         self.make_database()
         self.make_copy()
         self.change("copy.db", "DELETE FROM t WHERE id=7")
-        database = self.expect("lost", "damaged", "not written to since")
+        database = self.expect("copy_lost_content", "damaged", "not written to since")
         self.assertEqual(database["verdict"], "damaged")
+        result = self.verify("copy.db", "--against", "app.db", "--manifest", "m.json")
+        self.assertEqual(result.code, 3, str(result))
 
     def test_the_wal_of_the_source_is_as_it_was(self):
         self.abandoned_wal()
         self.make_copy()
         os.utime(self.path("app.db"))  # the time alone is no longer that of then
         self.change("copy.db", "DELETE FROM t WHERE id=7")
-        self.expect("lost", "damaged", "ends where it ended then")
+        self.expect("copy_lost_content", "damaged", "ends where it ended then")
 
     def test_the_wal_of_the_source_has_grown(self):
         self.abandoned_wal()
@@ -425,7 +452,7 @@ class Reason(VerifyTest):
         frames = self.frames()
         self.more_in_the_wal()
         self.assertGreater(self.frames(), frames)
-        database = self.expect("moved_on", "ok", f"held at frame {frames} of {self.frames()}")
+        database = self.expect("source_moved_on", "ok", f"held at frame {frames} of {self.frames()}")
         self.assertEqual(database["verdict"], "ok", database)
 
     def test_the_wal_of_the_source_has_grown_and_the_copy_was_changed(self):
@@ -433,13 +460,13 @@ class Reason(VerifyTest):
         self.make_copy()
         self.more_in_the_wal()
         self.change("copy.db", "DELETE FROM t WHERE id=7")
-        self.expect("cannot_tell", "damaged", "written to since")
+        self.expect("differs_cause_unknown", "could_not_check", "written to since")
 
     def test_a_compacted_copy_is_compared_by_its_rows(self):
         self.abandoned_wal()
         self.make_copy("--then", "vacuum_into")
         self.more_in_the_wal()
-        self.expect("moved_on", "ok", "held at frame")
+        self.expect("source_moved_on", "ok", "held at frame")
 
     def test_the_source_was_written_to(self):
         for mode in ("DELETE", "WAL"):
@@ -449,9 +476,9 @@ class Reason(VerifyTest):
                 self.make_copy()
                 # By all commits of a connection, and a checkpoint at its end.
                 self.change("app.db", "CREATE TABLE more(x)")
-                self.expect("moved_on", "ok", "byte for byte")
+                self.expect("source_moved_on", "ok", "byte for byte")
                 self.change("copy.db", "DELETE FROM t WHERE id=7")
-                self.expect("cannot_tell", "damaged", "written to since")
+                self.expect("differs_cause_unknown", "could_not_check", "written to since")
 
     def test_the_source_is_in_use(self):
         """Then a copy of it is compared, which says where in the WAL it stands."""
@@ -459,29 +486,45 @@ class Reason(VerifyTest):
         owner = self.owner()
         owner.run("PRAGMA wal_autocheckpoint=0", "INSERT INTO t VALUES(1000, 'new')")
         self.make_copy()
-        self.assertEqual(self.compare()["against"], "none")
+        self.assertEqual(self.compare()["against"]["result"], "equal")
         owner.run("INSERT INTO t VALUES(1001, 'newer')")
-        self.expect("moved_on", "ok", "byte for byte")
+        self.expect("source_moved_on", "ok", "byte for byte")
         self.change("copy.db", "DELETE FROM t WHERE id=7")
-        self.expect("cannot_tell", "damaged", "written to since")
+        self.expect("differs_cause_unknown", "could_not_check", "written to since")
         self.make_copy()
         self.change("copy.db", "DELETE FROM t WHERE id=7")
-        self.expect("lost", "damaged", "ends where it ended then")
+        self.expect("copy_lost_content", "damaged", "ends where it ended then")
+
+    def test_an_older_copy_beside_a_live_source(self):
+        """Without the manifest nothing tells, and no damage is claimed; with it the source has moved
+        on."""
+        self.make_database(wal=True)
+        owner = self.owner()
+        owner.run("PRAGMA wal_autocheckpoint=0", "INSERT INTO t VALUES(1000, 'new')")
+        self.make_copy()
+        for writes in (("INSERT INTO t VALUES(1001, 'newer')",),
+                       ("PRAGMA wal_checkpoint(TRUNCATE)", "INSERT INTO t VALUES(1002, 'newest')")):
+            owner.run(*writes)
+            result = self.verify("copy.db", "--against", "app.db")
+            self.assertEqual(result.code, 1, str(result))
+            self.assertNotIn(b"damaged", result.out)
+            result = self.verify("copy.db", "--against", "app.db", "--manifest", "m.json")
+            self.assertEqual(result.code, 0, str(result))
 
     def test_another_file_has_its_name(self):
         self.make_database()
         self.make_copy()
         shutil.copy(self.path("app.db"), self.path("other.db"))
         os.replace(self.path("other.db"), self.path("app.db"))
-        self.assertEqual(self.compare()["against"], "none", "equal is equal")
+        self.assertEqual(self.compare()["against"]["result"], "equal", "equal is equal")
         self.change("app.db", "DELETE FROM t WHERE id=7")
-        self.expect("cannot_tell", "damaged", "not the file that was copied")
+        self.expect("differs_cause_unknown", "could_not_check", "not the file that was copied")
 
     def test_the_source_has_lost_commits(self):
         self.abandoned_wal()
         self.make_copy()
         os.truncate(self.path("app.db-wal"), 32 + 2 * FRAME)
-        self.expect("cannot_tell", "damaged", "the source has lost commits")
+        self.expect("differs_cause_unknown", "could_not_check", "the source has lost commits")
 
 
 class Copied(VerifyTest):
@@ -735,7 +778,7 @@ class Many(VerifyTest):
         self.assertEqual(set(result.json),
                          {"command", "version", "exit_code", "error", "databases"})
         self.assertIsNone(result.json["error"])
-        here = {name for name in fields if "[" not in name}
+        here = {name for name in fields if "[" not in name and "." not in name}
         parts = {name.split(".")[1] for name in fields if "[" in name}
         for database in result.json["databases"]:
             self.assertEqual(set(database), here)
@@ -743,6 +786,7 @@ class Many(VerifyTest):
                 self.assertTrue(TYPES[fields[name]](database[name]), (name, database[name]))
             for check in database["checks"]:
                 self.assertEqual(set(check), parts)
+            self.assertEqual(set(database["against"]), {"result", "reason"})
 
     def test_what_is_wrong_on_the_command_line(self):
         self.make_database()

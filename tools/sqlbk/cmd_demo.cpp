@@ -95,8 +95,12 @@ int run_demo(const std::vector<std::string>& arguments, const Registry& registry
   RunContext context(progress, cancel);
   try {
     return show(registry, context) ? 0 : errc_info(Errc::damaged).exit_code;
-  } catch (const Error&) {
+  } catch (Error& error) {
     context.tick();  // Ctrl-C reaches the writer, too: that it is gone is not the reason
+    // Of a database that was sound when it was made: the copy is what is bad, or its writer.
+    if (error.code() == Errc::damaged) {
+      error.with_hint("this is a fault of sqlbk; please report it with what was printed");
+    }
     throw;
   }
 }

@@ -212,11 +212,29 @@ int exit_code_of(const std::vector<VerifyReport>& reports) {
   return first_failure;
 }
 
+nlohmann::json facts_json(const VerifyReport& report) {
+  nlohmann::json facts = nlohmann::json::object();
+  if (report.wal) {
+    facts["wal_frames"] = std::to_string(report.wal->frames);
+    facts["wal_valid_frames"] = std::to_string(report.wal->valid_frames);
+    facts["wal_committed_frames"] = std::to_string(report.wal->committed_frames);
+    facts["wal_salt"] =
+        std::to_string(report.wal->salt.salt1) + "," + std::to_string(report.wal->salt.salt2);
+  }
+  if (report.journal) {
+    facts["journal_bytes"] = std::to_string(report.journal->size_bytes);
+    if (report.journal->records) {
+      facts["journal_records"] = std::to_string(*report.journal->records);
+    } else if (report.journal->has_as_many_as_fit) {
+      facts["journal_records"] = "as many as fit";
+    }
+  }
+  return facts;
+}
+
 nlohmann::json as_json(const VerifyReport& report) {
   nlohmann::json checks = nlohmann::json::array();
   for (const StepReport& check : report.checks) checks.push_back(to_json(check));
-  nlohmann::json facts = nlohmann::json::object();
-  for (const auto& [name, value] : report.facts) facts[name] = value;
   return {{"database", report.database},
           {"verdict", to_string(report.verdict)},
           {"error", report.error ? to_json(*report.error) : nlohmann::json(nullptr)},
@@ -226,9 +244,10 @@ nlohmann::json as_json(const VerifyReport& report) {
           {"page_size_bytes", report.page_size_bytes},
           {"size_bytes", report.size_bytes},
           {"checks", checks},
-          {"against", to_string(report.against)},
+          {"against",
+           {{"result", to_string(report.against.result)}, {"reason", report.against.reason}}},
           {"notes", report.notes},
-          {"facts", facts},
+          {"facts", facts_json(report)},
           {"elapsed_ms", milliseconds(report.total_time)}};
 }
 
@@ -249,11 +268,22 @@ std::string name_of(const std::string& path) {
   return safe == "'" + path + "'" ? path : safe;
 }
 
+bool differs_for_unknown_reason(const VerifyReport& report) {
+  return report.against.result == checkpoint::Against::differs_cause_unknown;
+}
+
+// Nothing else keeps it from being good.
+bool only_differs(const VerifyReport& report) {
+  return differs_for_unknown_reason(report) &&
+         std::ranges::count(report.checks, StepVerdict::could_not_check, &StepReport::verdict) == 1;
+}
+
 void print_findings(const VerifyReport& report) {
   for (const StepReport& check : report.checks) {
     if (check.verdict == StepVerdict::ok || check.verdict == StepVerdict::skipped) continue;
-    const bool damaged = check.verdict == StepVerdict::damaged;
-    const std::string title = check.name + (damaged ? ": " : ": could not check: ");
+    const bool says_what = check.verdict == StepVerdict::damaged ||
+                           (check.name == "against" && differs_for_unknown_reason(report));
+    const std::string title = check.name + (says_what ? ": " : ": could not check: ");
     const std::size_t count = std::min(check.findings.size(), kMostFindingsPrinted);
     for (std::size_t i = 0; i < count; ++i) {
       std::cout << "  " << title << check.findings[i] << '\n';
@@ -275,7 +305,9 @@ void print_line(const VerifyReport& report) {
       std::cout << "damaged";
       break;
     case StepVerdict::could_not_check:
-      std::cout << "could not be checked";
+      std::cout << (only_differs(report)
+                        ? "sound, but it is not what its source holds, and nothing tells why"
+                        : "could not be checked");
       break;
   }
   if (report.error) {

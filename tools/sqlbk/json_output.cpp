@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "proof_json.hpp"
+
 namespace sqlbk::tool {
 
 double milliseconds(Nanoseconds time) {
@@ -17,23 +19,6 @@ nlohmann::json to_json(const StepReport& step) {
           {"error", step.error ? to_json(*step.error) : nlohmann::json(nullptr)},
           {"elapsed_ms", milliseconds(step.elapsed)}};
 }
-
-namespace {
-
-nlohmann::json proof_json(const Report& report) {
-  nlohmann::json proof = nlohmann::json::object();
-  if (!report.wal) return proof;
-  const WalPosition& wal = *report.wal;
-  if (wal.salt) proof["wal_salts"] = format::to_string(*wal.salt);
-  proof["wal_frames"] = std::to_string(wal.frames);
-  if (wal.valid_frames) proof["wal_valid_frames"] = std::to_string(*wal.valid_frames);
-  if (wal.index_frames) proof["wal_index_mx_frame"] = std::to_string(*wal.index_frames);
-  if (wal.resets) proof["wal_resets"] = std::to_string(*wal.resets);
-  if (wal.was_reset) proof["wal_reset_during_copy"] = *wal.was_reset ? "true" : "false";
-  return proof;
-}
-
-}  // namespace
 
 nlohmann::json to_json(const Report& report) {
   nlohmann::json steps = nlohmann::json::array();
@@ -50,7 +35,7 @@ nlohmann::json to_json(const Report& report) {
           {"assumptions", assumptions},
           {"warnings", report.warnings},
           {"decisions", report.decisions},
-          {"proof", proof_json(report)},
+          {"proof", proof_json(report.wal)},
           {"attempts", report.attempts},
           {"page_size_bytes", report.page_size_bytes},
           {"size_bytes", report.size_bytes},

@@ -2,13 +2,15 @@
 
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <fcntl.h>
+#include <optional>
+#include <string_view>
 
 #include <nlohmann/json.hpp>
 
 #include "json_output.hpp"
 #include "print.hpp"
+#include "proof_json.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
 #include "sqlbk/core/sqlite.hpp"
@@ -55,8 +57,22 @@ nlohmann::json manifest_of(const Report& report) {
   return object;
 }
 
+[[noreturn]] void throw_no_manifest(const std::string& path, const std::string& why) {
+  throw Error(Errc::usage, sqlbk::quoted(path) + " is not a manifest of sqlbk: " + why)
+      .with_path(path)
+      .with_hint("name a file that 'sqlbk copy --manifest' has written");
+}
+
+std::optional<Verdict> verdict_of(std::string_view name) {
+  for (const Verdict verdict : {Verdict::none, Verdict::snapshot, Verdict::proven, Verdict::at_rest,
+                                Verdict::recovered, Verdict::assumed, Verdict::unproven}) {
+    if (to_string(verdict) == name) return verdict;
+  }
+  return std::nullopt;
+}
+
 // Which state of the source was copied.
-checkpoint::SourcePosition position_in(const nlohmann::json& manifest) {
+checkpoint::SourcePosition position_in(const nlohmann::json& manifest, const std::string& path) {
   const nlohmann::json& source = manifest.at("source");
   checkpoint::SourcePosition position;
   position.files.device = source.at("device").get<std::uint64_t>();
@@ -66,26 +82,12 @@ checkpoint::SourcePosition position_in(const nlohmann::json& manifest) {
   position.files.ctime_ns = source.at("ctime_ns").get<std::int64_t>();
   position.files.wal_ctime_ns = source.at("wal_ctime_ns").get<std::int64_t>();
   position.change_counter = source.at("change_counter").get<std::uint32_t>();
-  position.verdict = manifest.at("verdict").get<std::string>();
-  const nlohmann::json& proof = manifest.at("proof");
-  const auto fact = [&proof](const char* name) {
-    return proof.contains(name) ? proof.at(name).get<std::string>() : std::string();
-  };
-  position.wal_salts = fact("wal_salts");
-  // Frames that only the wal-index vouched for, or of several generations, are no position.
-  const auto number = [&fact](const char* name) {
-    return std::strtoull(fact(name).c_str(), nullptr, 10);
-  };
-  if (fact("wal_resets").empty() && number("wal_index_mx_frame") <= number("wal_frames")) {
-    position.wal_frames = number("wal_frames");
-  }
+  const std::optional<Verdict> verdict = verdict_of(manifest.at("verdict").get<std::string>());
+  const std::optional<ParsedProof> proof = parse_proof(manifest.at("proof"));
+  if (!verdict || !proof) throw_no_manifest(path, "its verdict or proof is not one of sqlbk's");
+  position.verdict = *verdict;
+  position.wal = proof->wal;
   return position;
-}
-
-[[noreturn]] void throw_no_manifest(const std::string& path, const std::string& why) {
-  throw Error(Errc::usage, sqlbk::quoted(path) + " is not a manifest of sqlbk: " + why)
-      .with_path(path)
-      .with_hint("name a file that 'sqlbk copy --manifest' has written");
 }
 
 }  // namespace
@@ -124,7 +126,7 @@ checkpoint::ExpectedCopy read_manifest(const std::string& path) {
     expected.page_size_bytes = copy.at("page_size_bytes").get<std::uint32_t>();
     expected.sha256 = copy.at("sha256").get<std::string>();
     expected.wal_sha256 = copy.at("wal_sha256").get<std::string>();
-    expected.source = position_in(object);
+    expected.source = position_in(object, path);
     return expected;
   } catch (const nlohmann::json::parse_error&) {
     throw_no_manifest(path, "it is not JSON");

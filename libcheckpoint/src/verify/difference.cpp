@@ -19,42 +19,47 @@ format::ParsedDbHeader header_of(const CheckedState& state) {
 
 // Where in its WAL a source stands.
 struct SourceWal {
-  std::string salts;                    // "": it has none
+  std::optional<format::WalSalt> salt;  // nullopt: it has none
   std::optional<std::uint64_t> frames;  // up to the last commit; nullopt: not known
 };
+
+SourceWal position_of(const std::optional<WalPosition>& wal) {
+  if (!wal) return {};
+  return {wal->salt, wal->last_frame()};
+}
 
 // Of the WAL that was read in place, or by what the copy that was read says of it.
 SourceWal position_of(const StateReader& source) {
   if (const std::optional<WalPrefix>& wal = source.wal_prefix()) {
-    return {format::to_string(wal->header.salt), wal->frames};
+    return {wal->header.salt, wal->frames};
   }
-  const std::optional<WalPosition>& copied = source.copied().wal;
-  if (!copied || !copied->salt) return {};
-  return {format::to_string(*copied->salt), copied->last_frame()};
+  return position_of(source.copied().wal);
 }
 
 class Explanation {
  public:
   Explanation(const ComparedCopy& copy, StateReader& source, const CheckedState& wanted,
-              RunContext& context, StepReport& found, std::vector<std::string>& notes)
+              RunContext& context)
       : copy_(copy),
         source_(source),
         wanted_(wanted),
         context_(context),
-        found_(found),
-        notes_(notes),
         now_(position_of(source)) {}
 
-  Difference make() {
+  Comparison make() {
+    if (!source_.in_place() && source_.copied().verdict == Verdict::unproven) {
+      return cannot_tell("the copy of the source that was compared may be torn");
+    }
     if (copy_.expected == nullptr || !copy_.expected->source) return by_counters();
     then_ = &*copy_.expected->source;
+    then_wal_ = position_of(then_->wal);
     const SourceFacts& facts = source_.facts();
     if (facts.main.device != then_->files.device || facts.main.inode != then_->files.inode) {
       return cannot_tell("the source is not the file that was copied: another one has its name");
     }
     if (is_as_it_was()) return lost("the source was not written to since the copy was made");
-    if (is_same_generation() && then_->wal_frames && now_.frames) {
-      return by_frames(*then_->wal_frames, *now_.frames);
+    if (is_same_generation() && then_wal_.frames && now_.frames) {
+      return by_frames(*then_wal_.frames, *now_.frames);
     }
     return by_digest();
   }
@@ -69,12 +74,10 @@ class Explanation {
            (now.wal ? now.wal->ctime_ns : 0) == then.wal_ctime_ns;
   }
 
-  bool is_same_generation() const {
-    return !then_->wal_salts.empty() && now_.salts == then_->wal_salts;
-  }
+  bool is_same_generation() const { return then_wal_.salt && now_.salt == then_wal_.salt; }
 
   // The same generation of the WAL: it only ever grows.
-  Difference by_frames(std::uint64_t then, std::uint64_t now) {
+  Comparison by_frames(std::uint64_t then, std::uint64_t now) {
     if (now == then) return lost("the WAL of the source ends where it ended then");
     const std::string where =
         "frame " + std::to_string(then) + " of " + std::to_string(now) + " of its WAL";
@@ -102,10 +105,11 @@ class Explanation {
   }
 
   // A copy that is byte for byte what was made, and known to be one committed state of then.
-  Difference by_digest() {
+  Comparison by_digest() {
     const bool was_written = was_written_since();
     if (was_written && is_what_was_made() && is_a_good_verdict()) {
-      return moved_on("the copy is byte for byte what was made of it (" + then_->verdict + ")");
+      return moved_on("the copy is byte for byte what was made of it (" +
+                      std::string(to_string(then_->verdict)) + ")");
     }
     return cannot_tell(was_written ? "the source was written to since; whether the copy has lost "
                                      "anything besides is not known"
@@ -115,11 +119,10 @@ class Explanation {
   // Commits, and not only that somebody opened it: its WAL was begun anew and has a commit, or is
   // longer, or page 1 was changed.
   bool was_written_since() const {
-    if (is_same_generation() && now_.frames && then_->wal_frames) {
-      return *now_.frames > *then_->wal_frames;
+    if (is_same_generation() && now_.frames && then_wal_.frames) {
+      return *now_.frames > *then_wal_.frames;
     }
-    const bool is_begun_anew =
-        !then_->wal_salts.empty() && !now_.salts.empty() && now_.salts != then_->wal_salts;
+    const bool is_begun_anew = then_wal_.salt && now_.salt && now_.salt != then_wal_.salt;
     if (is_begun_anew && now_.frames.value_or(0) != 0) return true;
     const format::ParsedDbHeader header = header_of(wanted_);
     return header && header->change_counter != then_->change_counter;
@@ -136,14 +139,13 @@ class Explanation {
   }
 
   bool is_a_good_verdict() const {
-    return !then_->verdict.empty() && then_->verdict != to_string(Verdict::unproven) &&
-           then_->verdict != to_string(Verdict::none);
+    return then_->verdict != Verdict::unproven && then_->verdict != Verdict::none;
   }
 
-  Difference by_counters() {
+  Comparison by_counters() {
     const format::ParsedDbHeader ours = header_of(copy_.state);
     const format::ParsedDbHeader theirs = header_of(wanted_);
-    if (!ours || !theirs) return Difference::cannot_tell;
+    if (!ours || !theirs) return cannot_tell("there is no manifest of the copy");
     const std::string counters = std::to_string(ours->change_counter) + " here, " +
                                  std::to_string(theirs->change_counter) + " there";
     return cannot_tell(
@@ -154,52 +156,42 @@ class Explanation {
                   "): the source may have moved on since the copy was made");
   }
 
-  Difference moved_on(const std::string& why) {
-    notes_.push_back("the source has moved on since the copy was made: " + why);
-    found_.findings.clear();
-    return Difference::moved_on;
-  }
-  Difference lost(const std::string& why) {
-    found_.findings.push_back("lost, or changed in the copy: " + why);
-    return Difference::lost;
-  }
-  Difference cannot_tell(const std::string& why) {
-    found_.findings.push_back("lost, or the source has moved on, cannot tell: " + why);
-    return Difference::cannot_tell;
+  static Comparison moved_on(const std::string& why) { return {Against::source_moved_on, why}; }
+  static Comparison lost(const std::string& why) { return {Against::copy_lost_content, why}; }
+  static Comparison cannot_tell(const std::string& why) {
+    return {Against::differs_cause_unknown, why};
   }
 
   const ComparedCopy& copy_;
   StateReader& source_;
   const CheckedState& wanted_;
   RunContext& context_;
-  StepReport& found_;
-  std::vector<std::string>& notes_;
   const SourceWal now_;
+  SourceWal then_wal_;
   const SourcePosition* then_ = nullptr;
 };
 
 }  // namespace
 
-std::string_view to_string(Difference difference) noexcept {
-  switch (difference) {
-    case Difference::not_asked:
-      return "not_asked";
-    case Difference::none:
-      return "none";
-    case Difference::moved_on:
-      return "moved_on";
-    case Difference::lost:
-      return "lost";
-    case Difference::cannot_tell:
-      return "cannot_tell";
+std::string_view to_string(Against result) noexcept {
+  switch (result) {
+    case Against::not_compared:
+      return "not_compared";
+    case Against::equal:
+      return "equal";
+    case Against::source_moved_on:
+      return "source_moved_on";
+    case Against::copy_lost_content:
+      return "copy_lost_content";
+    case Against::differs_cause_unknown:
+      return "differs_cause_unknown";
   }
   return "unknown";
 }
 
-Difference explain_difference(const ComparedCopy& copy, StateReader& source,
-                              const CheckedState& wanted, RunContext& context, StepReport& found,
-                              std::vector<std::string>& notes) {
-  return Explanation(copy, source, wanted, context, found, notes).make();
+Comparison explain_difference(const ComparedCopy& copy, StateReader& source,
+                              const CheckedState& wanted, RunContext& context) {
+  return Explanation(copy, source, wanted, context).make();
 }
 
 }  // namespace sqlbk::checkpoint

@@ -16,10 +16,8 @@ struct ComparedCopy {
   const ExpectedCopy* expected;  // nullptr: nothing
 };
 
-// REQUIRES: `found` says how the copy differs from `wanted`, which `source` has read. Adds what is
-// known of the reason; where the source has moved on, the findings become one of `notes`.
-Difference explain_difference(const ComparedCopy& copy, StateReader& source,
-                              const CheckedState& wanted, RunContext& context, StepReport& found,
-                              std::vector<std::string>& notes);
+// REQUIRES: `copy` differs from `wanted`, which `source` has read.
+Comparison explain_difference(const ComparedCopy& copy, StateReader& source,
+                              const CheckedState& wanted, RunContext& context);
 
 }  // namespace sqlbk::checkpoint

@@ -11,7 +11,7 @@ void check_journal(const LiveFiles& files, const SourceFacts& facts, VerifyRepor
     found.findings.emplace_back("there is none");
     return;
   }
-  report.facts.emplace_back("journal_bytes", std::to_string(facts.journal->size_bytes));
+  report.journal = JournalFacts{.size_bytes = facts.journal->size_bytes, .records = {}};
   if (facts.journal_state != format::JournalState::active) return;  // of a transaction that ended
   if (!facts.has_hot_journal()) {
     report.notes.emplace_back("a writer is in the middle of a transaction");
@@ -27,9 +27,8 @@ void check_journal(const LiveFiles& files, const SourceFacts& facts, VerifyRepor
                            std::string(format::to_string(header.issue)) + ")");
     return;
   }
-  report.facts.emplace_back("journal_records", header->record_count == format::kJournalCountFromSize
-                                                   ? "as many as fit"
-                                                   : std::to_string(header->record_count));
+  report.journal->has_as_many_as_fit = header->record_count == format::kJournalCountFromSize;
+  if (!report.journal->has_as_many_as_fit) report.journal->records = header->record_count;
   report.notes.emplace_back(
       "a hot journal: a program died in a transaction; what is checked is a copy on which it was "
       "rolled back");

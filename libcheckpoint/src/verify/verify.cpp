@@ -134,12 +134,24 @@ class Verification {
     context_.tick();
     const Stopwatch time;
     StepReport result = checkpoint::run_check(name, context_, check);
+    if (is_of_a_copy_that_may_be_torn_ && result.verdict == StepVerdict::damaged) {
+      result.verdict = StepVerdict::could_not_check;
+      result.findings.insert(result.findings.begin(),
+                             "what was checked is a copy that nothing proves to be one state: it "
+                             "may be torn, and the database sound");
+    }
     result.elapsed = time.elapsed();
     report_.checks.push_back(std::move(result));
   }
 
   void check_state(const CheckedState& state) {
     const Report& copied = reader_.copied();
+    is_of_a_copy_that_may_be_torn_ = !reader_.in_place() && copied.verdict == Verdict::unproven;
+    check_whole_state(state, copied);
+    is_of_a_copy_that_may_be_torn_ = false;
+  }
+
+  void check_whole_state(const CheckedState& state, const Report& copied) {
     if (!reader_.in_place()) {
       report_.copied_bytes = state.size_bytes();
       report_.copied_how = std::string(to_string(copied.verdict)) + " by " + copied.strategy;
@@ -157,10 +169,12 @@ class Verification {
       try {
         compare(state, found);
       } catch (const Error& error) {
+        context_.tick();  // was it us who stopped?
         // Of the other database: this one's damage is found by the checks before.
-        if (!means_damage(error)) throw;
-        if (found.findings.empty()) found.verdict = StepVerdict::could_not_check;
+        report_.against = {Against::not_compared, error.what()};
+        found.verdict = StepVerdict::could_not_check;
         found.findings.emplace_back(error.what());
+        found.error = error;
       }
     });
   }
@@ -182,22 +196,46 @@ class Verification {
   void compare(const CheckedState& state, StepReport& found) {
     StateReader source(options_.against, options_.tempdir, stage_, context_);
     refuse_what_is_no_database(source.files(), source.facts());
-    const std::vector<std::string> notes = report_.notes;
     source.read(
         [&](const CheckedState& wanted) {
           compare_states(state, wanted, context_, found);
-          report_.against = Difference::none;
+          report_.against = {Against::equal, ""};
           if (found.findings.empty()) return;
+          if (is_of_a_copy_that_may_be_torn_) {
+            report_.against = {Against::differs_cause_unknown,
+                               "what was compared is a copy that may be torn"};
+            return;
+          }
           const ComparedCopy copy{state, reader_.files(),
                                   options_.expected ? &*options_.expected : nullptr};
-          report_.against =
-              explain_difference(copy, source, wanted, context_, found, report_.notes);
+          report_.against = explain_difference(copy, source, wanted, context_);
         },
         [&] {
           found.findings.clear();
-          report_.notes = notes;
-          report_.against = Difference::not_asked;
+          report_.against = {};
         });
+    judge_difference(found);
+  }
+
+  // Only what is lost is damage.
+  void judge_difference(StepReport& found) {
+    const std::string& why = report_.against.reason;
+    switch (report_.against.result) {
+      case Against::not_compared:
+      case Against::equal:
+        return;
+      case Against::source_moved_on:
+        report_.notes.push_back("the source has moved on since the copy was made: " + why);
+        found.findings.clear();
+        return;
+      case Against::copy_lost_content:
+        found.findings.push_back("lost, or changed in the copy: " + why);
+        return;
+      case Against::differs_cause_unknown:
+        found.verdict = StepVerdict::could_not_check;
+        found.findings.push_back("lost, or the source has moved on, cannot tell: " + why);
+        return;
+    }
   }
 
   void add_notes_of_the_copy() {
@@ -212,6 +250,7 @@ class Verification {
   RunContext& context_;
   VerifyReport& report_;
   StateReader reader_;
+  bool is_of_a_copy_that_may_be_torn_ = false;
 };
 
 StepVerdict verdict_of(const VerifyReport& report) {

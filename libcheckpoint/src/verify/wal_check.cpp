@@ -46,16 +46,11 @@ void check_against_index(const LiveFiles& files, const WalScan& scan, StepReport
   }
 }
 
-void add_facts(const WalScan& scan, std::uint64_t size_bytes, VerifyReport& report) {
-  const std::uint32_t page_size = scan.header->page_size_bytes;
-  const auto add = [&report](const char* name, std::uint64_t value) {
-    report.facts.emplace_back(name, std::to_string(value));
-  };
-  add("wal_frames", format::wal_frames_in(size_bytes, page_size));
-  add("wal_valid_frames", scan.valid_frames);
-  add("wal_committed_frames", scan.committed.frames);
-  report.facts.emplace_back("wal_salt", std::to_string(scan.header->salt.salt1) + "," +
-                                            std::to_string(scan.header->salt.salt2));
+WalFacts facts_of(const WalScan& scan, std::uint64_t size_bytes) {
+  return {.salt = scan.header->salt,
+          .frames = format::wal_frames_in(size_bytes, scan.header->page_size_bytes),
+          .valid_frames = scan.valid_frames,
+          .committed_frames = scan.committed.frames};
 }
 
 // As long as a program is attached, the wal-index tells.
@@ -93,11 +88,11 @@ void check_wal(LiveFiles& files, const SourceFacts& facts, RunContext& context,
   if (!scan.header || !facts.at_rest()) {
     report.notes.emplace_back(
         "the WAL is in use: what stands behind its last commit was not judged");
-    if (scan.header) add_facts(scan, files.stat(SourceFile::wal).size_bytes, report);
+    if (scan.header) report.wal = facts_of(scan, files.stat(SourceFile::wal).size_bytes);
     check_for_wal_reset_bug(files, context, found);
     return;
   }
-  add_facts(scan, facts.wal_size_bytes(), report);
+  report.wal = facts_of(scan, facts.wal_size_bytes());
   const std::uint64_t bad = scan.valid_frames + 1;
   const std::uint64_t last = last_commit_cut_off(files.fd_of(SourceFile::wal),
                                                  files.path_of(SourceFile::wal), scan, context);

@@ -34,7 +34,17 @@ class VerifyTest : public ::testing::Test {
     const kit::TemporaryDirectory private_directory;
     StagedImage image(private_directory.path());
     std::filesystem::copy_file(database, image.main_path());
-    look(image, {});
+    if (spoil_) spoil(image.main_path());
+    Report report;
+    report.verdict = staged_verdict_;
+    look(image, report);
+  }
+
+  // A page of the table becomes one that makes no sense there.
+  static void spoil(const std::string& path) {
+    std::string text = test::read_text(path);
+    text.replace(std::size_t{5} * 1024, 1024, 1024, '\x7f');
+    test::write_text(path, text);
   }
 
   VerifyReport verify(const VerifyOptions& options = {}) {
@@ -64,6 +74,8 @@ class VerifyTest : public ::testing::Test {
       {.log_sink = [this](LogLevel level, const std::string& text) { sink_(level, text); }}};
   int staged_ = 0;
   bool was_there_ = false;
+  Verdict staged_verdict_ = Verdict::snapshot;
+  bool spoil_ = false;
 };
 
 const StepReport* find(const VerifyReport& report, const std::string& check) {
@@ -125,9 +137,48 @@ TEST_F(VerifyTest, AWalIsLaidOverMain) {
   VerifyOptions options;
   options.against = other;
   report = verify(options);
-  EXPECT_EQ(report.verdict, StepVerdict::damaged);
+  EXPECT_EQ(report.verdict, StepVerdict::could_not_check);
   ASSERT_NE(find(report, "against"), nullptr);
-  EXPECT_EQ(find(report, "against")->verdict, StepVerdict::damaged);
+  EXPECT_EQ(find(report, "against")->verdict, StepVerdict::could_not_check);
+  EXPECT_EQ(report.against.result, Against::differs_cause_unknown);
+}
+
+// ---- What is checked is a copy that nothing proves to be one state.
+
+TEST_F(VerifyTest, DamageInACopyThatMayBeTornIsNoDamageOfTheDatabase) {
+  for (const Verdict verdict : {Verdict::snapshot, Verdict::unproven}) {
+    // So that a copy is checked. What closes a file of this process drops the lock.
+    sqlite::Connection writer(path_, sqlite::OpenMode::read_write);
+    writer.execute("BEGIN IMMEDIATE");
+    staged_verdict_ = verdict;
+    spoil_ = true;
+    const VerifyReport report = verify();
+    const bool may_be_torn = verdict == Verdict::unproven;
+    const StepVerdict expected = may_be_torn ? StepVerdict::could_not_check : StepVerdict::damaged;
+    EXPECT_EQ(report.verdict, expected) << to_string(verdict);
+    ASSERT_NE(find(report, "structure"), nullptr);
+    EXPECT_EQ(find(report, "structure")->verdict, expected) << to_string(verdict);
+    ASSERT_FALSE(find(report, "structure")->findings.empty());
+    const std::string said = find(report, "structure")->findings.front();
+    EXPECT_EQ(said.find("may be torn") != std::string::npos, may_be_torn) << said;
+  }
+  spoil_ = false;
+  EXPECT_EQ(verify().verdict, StepVerdict::ok) << "sound all the same";
+}
+
+TEST_F(VerifyTest, ADifferenceFromACopyThatMayBeTornIsNoLoss) {
+  const std::string copy = directory_.file("copy.db");
+  std::filesystem::copy_file(path_, copy);
+  VerifyOptions options;
+  options.against = copy;
+  options.expected.emplace();
+  options.expected->source.emplace();
+  sqlite::Connection writer(copy, sqlite::OpenMode::read_write);
+  writer.execute("DELETE FROM t WHERE id = 7; BEGIN IMMEDIATE");
+  staged_verdict_ = Verdict::unproven;
+  const VerifyReport report = verify(options);
+  EXPECT_EQ(report.against.result, Against::differs_cause_unknown);
+  EXPECT_NE(report.against.reason.find("may be torn"), std::string::npos) << report.against.reason;
 }
 
 TEST_F(VerifyTest, ManyConnectionsFindWhatOneFinds) {

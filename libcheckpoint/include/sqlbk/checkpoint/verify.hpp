@@ -10,10 +10,10 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "sqlbk/core/error.hpp"
+#include "sqlbk/core/evidence.hpp"
 #include "sqlbk/core/report.hpp"
 #include "sqlbk/core/run_context.hpp"
 #include "sqlbk/core/staged_image.hpp"
@@ -31,10 +31,8 @@ std::span<const CheckInfo> verify_checks() noexcept;
 struct SourcePosition {
   SourceIdentity files;
   std::uint32_t change_counter = 0;
-  std::string wal_salts;  // the generation of the WAL; "": none
-  // Of that generation, up to the last commit that was copied; nullopt: not known.
-  std::optional<std::uint64_t> wal_frames;
-  std::string verdict;  // how the copy was known to be one committed state
+  std::optional<WalPosition> wal;   // nullopt: the source had none, or an empty one
+  Verdict verdict = Verdict::none;  // how the copy was known to be one committed state
 };
 
 // What is written down of a copy when it is made.
@@ -47,15 +45,34 @@ struct ExpectedCopy {
   std::optional<SourcePosition> source;
 };
 
-// Why a copy does not hold what its source holds.
-enum class Difference {
-  not_asked,
-  none,         // it does
-  moved_on,     // the source was written to since; the copy holds what it held then
-  lost,         // the source is as it was, so that the copy has lost something, or was changed
-  cannot_tell,  // one of these, or both
+// Whether a copy holds what its source holds, and if not, why.
+enum class Against {
+  not_compared,           // it was not asked for, or the two could not be read
+  equal,                  // it does
+  source_moved_on,        // the source was written to since; the copy holds what it held then
+  copy_lost_content,      // the source is as it was: the copy has lost something, or was changed
+  differs_cause_unknown,  // one of these two, or both
 };
-std::string_view to_string(Difference difference) noexcept;  // "moved_on", as in --json
+std::string_view to_string(Against result) noexcept;  // "source_moved_on", as in --json
+
+struct Comparison {
+  Against result = Against::not_compared;
+  std::string reason;  // how that is known, or why it is not; "": it is equal, or was not asked for
+};
+
+// What lies in the WAL and the journal of a database, beside what the checks say of it.
+struct WalFacts {
+  format::WalSalt salt;
+  std::uint64_t frames = 0;            // that the file has room for
+  std::uint64_t valid_frames = 0;      // by their checksums
+  std::uint64_t committed_frames = 0;  // up to the last commit of these
+};
+struct JournalFacts {
+  std::uint64_t size_bytes = 0;
+  // Records that are rolled back; nullopt: it is not hot, or says "as many as fit".
+  std::optional<std::uint32_t> records;
+  bool has_as_many_as_fit = false;
+};
 
 struct VerifyOptions {
   std::vector<std::string> checks;       // names from verify_checks(); empty: all of them
@@ -73,10 +90,10 @@ struct VerifyReport {
   // `error` says why where it was not a single check.
   StepVerdict verdict = StepVerdict::could_not_check;
   std::vector<StepReport> checks;
-  Difference against = Difference::not_asked;
+  Comparison against;
   std::vector<std::string> notes;  // what is worth knowing, but no damage
-  // Facts by name: frames of the WAL and the like.
-  std::vector<std::pair<std::string, std::string>> facts;
+  std::optional<WalFacts> wal;     // nullopt: there is none with a valid header
+  std::optional<JournalFacts> journal;
   std::optional<Error> error;
   bool in_place = false;           // else a copy was checked
   std::uint64_t copied_bytes = 0;  // what that copy took in the tempdir
