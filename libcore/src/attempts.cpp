@@ -123,7 +123,8 @@ class AttemptLoop {
     failures_.begin_round();
     files_.begin_attempt();
     const SourceFacts facts = probe_source(files_);
-    require_copyable(facts, {.opaque = options_.opaque});
+    require_copyable(facts, {.by_sqlite_alone = works_by_sqlite_alone(chooser_.traits(), options_),
+                             .opaque = options_.opaque});
     for (const Choice& choice : chooser_.choose(facts, options_)) {
       // A locking strategy that used up the lock budget is not retried.
       if (choice.strategy->traits().takes_locks && failures_.count(Errc::lock_budget_exceeded)) {

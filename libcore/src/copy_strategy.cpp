@@ -2,6 +2,10 @@
 
 namespace sqlbk {
 
+bool works_by_sqlite_alone(const StrategyTraits& traits, const CopyOptions& options) noexcept {
+  return traits.by_sqlite_alone && !options.opaque && options.form == ImageForm::folded;
+}
+
 StrategyChooser::~StrategyChooser() = default;
 
 unsigned StrategyChooser::rounds(const CopyOptions&) const {

@@ -14,6 +14,7 @@ constexpr std::array kKindNames{
     KindName{AssumptionKind::these_files, "these-files"},
     KindName{AssumptionKind::journals_here, "journals-here"},
     KindName{AssumptionKind::one_kernel, "one-kernel"},
+    KindName{AssumptionKind::network_locks, "network-locks"},
 };
 
 }  // namespace

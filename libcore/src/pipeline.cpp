@@ -115,6 +115,7 @@ void run_named(const CopyRequest& request, const Report& report, Work work) {
 // A proof cannot be had on a foreign file system; a copy that promises nothing may be.
 SourceAllowance allowance_of(const CopyRequest& request, StrategyChooser& strategy) {
   return {.foreign = request.copy.allow_unproven && strategy.unproven() != nullptr,
+          .by_sqlite_alone = works_by_sqlite_alone(strategy.traits(), request.copy),
           .opaque = request.copy.opaque};
 }
 

@@ -98,15 +98,24 @@ MaybeRefusal mismatched_wal(const SourceFacts& facts) {
       .hint = "move the foreign -wal file away, if you are sure that it is not the database's"};
 }
 
-MaybeRefusal foreign_file_system(const SourceFacts& facts) {
-  if (facts.file_system.kind != FileSystemKind::foreign) return std::nullopt;
+MaybeRefusal foreign_file_system(const SourceFacts& facts, const SourceAllowance& allowance) {
+  const FileSystemKind kind = facts.file_system.kind;
+  if (is_this_kernels(kind) || allowance.foreign) return std::nullopt;
+  if (kind == FileSystemKind::network && facts.uses_wal()) {
+    return Refusal{
+        .code = Errc::unsupported_file_system,
+        .reason = "it is in WAL mode and lies on " + facts.file_system.name +
+                  ", where the memory that its users share is not that of other machines",
+        .hint = "run sqlbk on the machine that holds the files"};
+  }
+  if (allowance.by_sqlite_alone) return std::nullopt;
   return Refusal{
       .code = Errc::unsupported_file_system,
-      .reason =
-          "it lies on " + facts.file_system.name + ", where another kernel may write it unseen",
-      .hint =
-          "run sqlbk on the machine that holds the files, or accept a copy without proof with a "
-          "bare strategy and --no-copy-retry-strict"};
+      .reason = "it lies on " + facts.file_system.name +
+                ", where nothing but SQLite's own locks can keep a copy consistent",
+      .hint = allowance.opaque
+                  ? "name the files where they lie, not through " + facts.file_system.name
+                  : "copy it as one file with --strategy online, which auto takes there, too"};
 }
 
 MaybeRefusal files_of_other_owners(const SourceFacts& facts) {
@@ -251,7 +260,7 @@ Error refused(const Refusal& refusal, std::string_view operation, const std::str
 }
 
 std::optional<Refusal> refusal_of(const SourceFacts& facts, const SourceAllowance& allowance) {
-  MaybeRefusal found = allowance.foreign ? std::nullopt : foreign_file_system(facts);
+  MaybeRefusal found = foreign_file_system(facts, allowance);
   if (!found) found = files_of_other_owners(facts);
   if (!found) found = wal_without_main(facts);
   if (!found) found = unknown_wal_version(facts);

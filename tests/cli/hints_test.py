@@ -29,7 +29,6 @@ EXCEPTIONS = {
         "for programs that use the library; LocksOfTheHost in unit-copy has that case",
     "this is a fault of sqlbk; please report it with what was printed": "there is none to show",
     "name one with --tempdir": "needs a system without /var/tmp, /tmp and /dev/shm",
-    "run sqlbk on the machine that holds the files": "every refusal of that code has its own",
     "vouch for it with --assume, or accept the verdict 'assumed' by leaving out --strict":
         "every refusal of that code has its own",
 }
@@ -490,20 +489,109 @@ class Source(HintTest):
             before = self.run_copy("--copy-retry", "1", "app.db", "x.db")
         return before, self.run_copy("app.db", "x.db")
 
-    @case("run sqlbk on the machine that holds the files, or accept a copy without proof with a bare "
-          "strategy and --no-copy-retry-strict", "it lies on fuse")
-    def test_a_foreign_file_system(self):
+    def serve(self, wal=False, *options):
+        """`there` is `here` by FUSE."""
         if not os.path.exists("/dev/fuse") or shutil.which("bindfs") is None:
             self.skipTest("there is no bindfs")
         os.mkdir(self.path("here"))
-        self.make_database("here/app.db")
+        self.make_database("here/app.db", wal=wal)
         os.mkdir(self.path("there"))
-        if not works("bindfs", self.path("here"), self.path("there")):
+        if not works("bindfs", *options, self.path("here"), self.path("there")):
             self.skipTest("bindfs does not work here")
         self.addCleanup(works, "umount", "-l", self.path("there"))
-        return (self.run_copy("there/app.db", "x.db"), self.run_copy("here/app.db", "x.db"),
-                self.run_copy("--strategy", "plain", "--no-copy-retry-strict", "there/app.db",
-                              "y.db"))
+
+    @case("copy it as one file with --strategy online, which auto takes there, too", "it lies on fuse")
+    def test_a_file_system_that_a_program_serves(self):
+        self.serve()
+        return (self.run_copy("--strategy", "lock", "there/app.db", "x.db"),
+                self.run_copy("--strategy", "online", "there/app.db", "x.db"),
+                self.run_copy("there/app.db", "y.db"))
+
+    @case("name the files where they lie, not through fuse", "it lies on fuse")
+    def test_an_encrypted_database_that_a_program_serves(self):
+        self.serve()
+        return (self.run_copy("--opaque", "there/app.db", "x.db"),
+                self.run_copy("--opaque", "here/app.db", "x.db"))
+
+    @case("run sqlbk on the machine that holds the files", "it is in WAL mode and lies on fuse.sshfs")
+    def test_a_wal_on_a_network(self):
+        self.serve(True, "-o", "subtype=sshfs")
+        return self.run_copy("there/app.db", "x.db"), self.run_copy("here/app.db", "x.db")
+
+    @case("open it with the program that owns it, and copy it meanwhile",
+          "unable to open 'there/app.db'")
+    def test_a_wal_that_was_left_where_a_program_serves(self):
+        self.serve(wal=True)
+        owner = self.owner("there/app.db")
+        owner.run("INSERT INTO t VALUES(1000, 'new')")
+        owner.kill()
+        before = self.run_copy("there/app.db", "x.db")
+        owner = self.owner("there/app.db")
+        owner.run("SELECT count(*) FROM t")
+        return before, self.run_copy("there/app.db", "x.db")
+
+    @case("open it with the program that owns it, and copy it meanwhile",
+          "unable to copy 'there/app.db'.*empty -wal")
+    def test_an_empty_wal_that_was_left_where_a_program_serves(self):
+        self.serve(wal=True)
+        self.write("there/app.db-wal", b"")
+        before = self.run_copy("there/app.db", "x.db")
+        owner = self.owner("there/app.db")
+        owner.run("SELECT count(*) FROM t")
+        return before, self.run_copy("there/app.db", "x.db")
+
+    @case("stop that program (kill -STOP PID), copy what it has open from /proc/PID/fd with cp (main "
+          "under any name, a -wal or -journal under that name with this ending), and run sqlbk on the "
+          "files that cp has made", "it was deleted")
+    def test_a_deleted_file(self):
+        self.make_database(wal=True)
+        owner = self.owner()
+        owner.run("INSERT INTO t VALUES(1000, 'new')")
+        pid = owner.process.pid
+        links = {number: os.readlink(f"/proc/{pid}/fd/{number}")
+                 for number in os.listdir(f"/proc/{pid}/fd")}
+        main_fd, wal_fd = (next(number for number, path in links.items() if path.endswith(ending))
+                           for ending in ("/app.db", "/app.db-wal"))
+        for suffix in ("", "-wal", "-shm"):
+            os.unlink(self.path("app.db" + suffix))
+        before = self.run_copy(f"/proc/{pid}/fd/{main_fd}", "x.db")
+        os.kill(pid, signal.SIGSTOP)
+        for number, name in ((main_fd, "saved.db"), (wal_fd, "saved.db-wal")):
+            subprocess.run(["cp", f"/proc/{pid}/fd/{number}", self.path(name)], check=True,
+                           timeout=PATIENCE_S)
+        os.kill(pid, signal.SIGCONT)
+        return before, self.run_copy("saved.db", "x.db")
+
+    @case("name it by its directory: /proc/PID/root/PATH, where PID is a process that sees the file "
+          "as PATH", "the directory in which it lies cannot be found")
+    def test_a_file_of_a_mount_namespace_that_its_program_has_left(self):
+        if os.geteuid() != 0 or not works("unshare", "--mount", "true"):
+            self.skipTest("no mount namespace is to be had")
+        self.make_database("away.db")
+        program = """
+import ctypes, os, shutil, subprocess, sys
+libc = ctypes.CDLL(None, use_errno=True)
+home = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+if libc.unshare(0x20000) or libc.mount(None, b"/", None, 0x44000, None):
+    sys.exit("unshare")
+database = open(sys.argv[1] + "/away.db", "rb").read()
+if libc.mount(b"none", sys.argv[1].encode(), b"tmpfs", 0, None):
+    sys.exit("mount")
+with open(sys.argv[1] + "/app.db", "wb") as file:
+    file.write(database)
+stays = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+left = open(sys.argv[1] + "/app.db", "rb")
+if libc.setns(home, 0):
+    sys.exit("setns")
+print(stays.pid, left.fileno(), flush=True)
+sys.stdin.read()
+"""
+        with subprocess.Popen(["python3", "-c", program, self.dir], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE) as process:
+            stays, number = process.stdout.readline().split()
+            before = self.run_copy(f"/proc/{process.pid}/fd/{int(number)}", "x.db")
+            after = self.run_copy(f"/proc/{int(stays)}/root{self.path('app.db')}", "x.db")
+        return before, after
 
     @case("let that process close the database", "holds a write lock and keeps no journal")
     def test_a_lock_without_a_journal(self):

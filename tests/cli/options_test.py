@@ -399,7 +399,7 @@ class Options(CliTest):
         self.refused(4, "assumption_refused", "2 names", "--strict", "--assume", "journals-here",
                      "app.db", "y.db")
         result = self.refused(2, "usage", "luck", "--assume", "luck", "app.db", "y.db")
-        self.assertIn("these-files, journals-here, one-kernel", result.json["error"]["hint"])
+        self.assertIn("these-files, journals-here, one-kernel, network-locks", result.json["error"]["hint"])
 
     # -- how long ----------------------------------------------------------------------------------
 

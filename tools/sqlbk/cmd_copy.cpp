@@ -64,8 +64,8 @@ po::options_description copy_options() {
      "journal mode of the copy (default: delete, which opens anywhere)")
     ("strict", "refuse a copy that rests on an assumption about what cannot be seen from here")
     ("assume", po::value<std::vector<std::string>>()->composing()->value_name("KIND"),
-     "vouch for an assumption, so that strict accepts it: these-files, journals-here or "
-     "one-kernel; repeatable")
+     "vouch for an assumption, so that strict accepts it: these-files, journals-here, "
+     "one-kernel or network-locks; repeatable")
     ("timeout", po::value<std::string>()->value_name("DURATION"),
      "deadline of the whole run, as 90s or 5m, or 'none' (default: none, but no attempt begins "
      "after 10 times the longest one and 60s)")
@@ -180,8 +180,8 @@ void apply_form(const po::variables_map& given, CopyRequest& request) {
 
 std::string known_assumptions() {
   std::string names;
-  for (const AssumptionKind kind :
-       {AssumptionKind::these_files, AssumptionKind::journals_here, AssumptionKind::one_kernel}) {
+  for (const AssumptionKind kind : {AssumptionKind::these_files, AssumptionKind::journals_here,
+                                    AssumptionKind::one_kernel, AssumptionKind::network_locks}) {
     names += (names.empty() ? "" : ", ") + std::string(to_string(kind));
   }
   return names;

@@ -37,7 +37,7 @@ CopyPlan plan_of(LiveFiles& files, const Inspection& found, const StrategyChoose
   const SourceFacts& facts = found.facts;
   CopyPlan plan;
   try {
-    require_copyable(facts);
+    require_copyable(facts, {.by_sqlite_alone = automatic.traits().by_sqlite_alone});
     require_whole(files, facts);
     if (found.wal_reset_bug.answer == WalResetBugAnswer::struck) {
       throw wal_reset_bug_error(found.wal_reset_bug, facts.given_path);

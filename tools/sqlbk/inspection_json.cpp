@@ -127,8 +127,10 @@ std::string_view kind_name(FileSystemKind kind) {
       return "local";
     case FileSystemKind::overlay:
       return "overlay";
-    case FileSystemKind::foreign:
-      return "foreign";
+    case FileSystemKind::fuse:
+      return "fuse";
+    case FileSystemKind::network:
+      return "network";
   }
   return "unknown";
 }

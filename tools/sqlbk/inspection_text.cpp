@@ -205,7 +205,8 @@ void print_file_system(Page& page, const Inspection& found) {
   const FileSystem& system = found.facts.file_system;
   std::string text = system.name;
   if (system.kind == FileSystemKind::overlay) text += ", a layer over another";
-  if (system.kind == FileSystemKind::foreign) text += ", which another kernel may write";
+  if (system.kind == FileSystemKind::fuse) text += ", served by a program";
+  if (system.kind == FileSystemKind::network) text += ", which another kernel may write";
   page.row("name", text);
   page.row("reflink", reflink_text(found.reflink));
 }

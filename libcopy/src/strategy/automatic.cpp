@@ -8,6 +8,7 @@
 #include "bare.hpp"
 #include "follow.hpp"
 #include "lock.hpp"
+#include "online.hpp"
 #include "retry_verify.hpp"
 #include "snapshot.hpp"
 
@@ -25,7 +26,8 @@ class AutomaticStrategy final : public StrategyChooser {
     return {.takes_locks = true,
             .opens_with_sqlite = true,
             .handles_live_writer = true,
-            .can_deliver_wal = true};
+            .can_deliver_wal = true,
+            .by_sqlite_alone = true};
   }
 
   Suitability probe(const SourceFacts& facts) const override {
@@ -53,7 +55,12 @@ class AutomaticStrategy final : public StrategyChooser {
   // In this order until one succeeds; docs/strategies.md has the table.
   Choices choices(const SourceFacts& facts, ImageForm form) const {
     Choices choices;
-    if (facts.at_rest()) {
+    if (!is_this_kernels(facts.file_system.kind)) {
+      choices.push_back({online_.get(),
+                         "it lies on " + facts.file_system.name +
+                             ", where only SQLite's own locks are to be relied on",
+                         online_->policy({})});
+    } else if (facts.at_rest()) {
       choose_at_rest(facts, choices);
     } else if (!facts.uses_wal()) {
       choose_in_rollback_mode(facts, choices);
@@ -123,6 +130,7 @@ class AutomaticStrategy final : public StrategyChooser {
   static constexpr AttemptPolicy kFewTries{.attempts = 5};
 
   std::unique_ptr<CopyStrategy> bare_ = make_bare_strategy("bare", best_movers());
+  std::unique_ptr<CopyStrategy> online_ = make_online_strategy();
   std::unique_ptr<CopyStrategy> lock_ = make_lock_strategy("lock", best_movers());
   std::unique_ptr<CopyStrategy> snapshot_ = make_snapshot_strategy("snapshot", best_movers());
   std::unique_ptr<CopyStrategy> follow_ = make_follow_strategy("follow", best_movers());

@@ -8,6 +8,7 @@
 
 #include "hot_journal.hpp"
 #include "lock_budget.hpp"
+#include "ofd_lock.hpp"
 #include "quiet_proof.hpp"
 #include "source_changed.hpp"
 #include "source_connection.hpp"
@@ -91,6 +92,25 @@ void require_index_in_step(LiveFiles& files, RunContext& context) {
   throw_changed(files, "the WAL and its index do not come into step");
 }
 
+// What the verdict rests on where the kernel does not see all that happens to the files.
+std::vector<Assumption> assumptions_of(const LiveFiles& files, const FileSystem& file_system) {
+  const std::string path = quoted(files.given_path());
+  switch (file_system.kind) {
+    case FileSystemKind::local:
+    case FileSystemKind::overlay:
+      break;
+    case FileSystemKind::fuse:
+      return {{AssumptionKind::one_kernel, "every program that uses " + path +
+                                               " runs on this machine and uses it through this "
+                                               "mount of " +
+                                               file_system.name}};
+    case FileSystemKind::network:
+      return {{AssumptionKind::network_locks,
+               "the locks of " + file_system.name + " reach every machine that uses " + path}};
+  }
+  return {};
+}
+
 class OnlineStrategy final : public CopyStrategy {
  public:
   std::string_view name() const noexcept override { return "online"; }
@@ -101,12 +121,19 @@ class OnlineStrategy final : public CopyStrategy {
     return {.takes_locks = true,
             .opens_with_sqlite = true,
             .handles_live_writer = true,
-            .reads_content = true};
+            .reads_content = true,
+            .by_sqlite_alone = true};
   }
 
   Suitability probe(const SourceFacts& facts) const override {
-    if (facts.uses_wal() && is_readable_as_immutable(facts)) return {};
-    return may_connect(facts);
+    if (!facts.uses_wal() || !is_readable_as_immutable(facts)) return may_connect(facts);
+    if (facts.wal && !is_this_kernels(facts.file_system.kind)) {
+      return Suitability::no(
+          "nothing has it open, and what happened to its empty -wal cannot be "
+          "told by the times of " +
+          facts.file_system.name);
+    }
+    return {};
   }
 
   AttemptPolicy policy(const CopyOptions&) const override { return kWhileLocked; }
@@ -115,14 +142,23 @@ class OnlineStrategy final : public CopyStrategy {
                    RunContext& context) override {
     files.begin_attempt();
     const SourceFacts facts = probe_source(files);
-    Evidence evidence = facts.uses_wal() && is_readable_as_immutable(facts)
-                            ? copy_at_rest(files, image, context)
-                            : copy_live(files, image, options, context);
+    Evidence evidence = copy(facts, files, image, options, context);
     image.folded = true;
     return evidence;
   }
 
  private:
+  static constexpr SourceAllowance kAllowance{.by_sqlite_alone = true};
+
+  Evidence copy(const SourceFacts& facts, LiveFiles& files, StagedImage& image,
+                const CopyOptions& options, RunContext& context) const {
+    if (!facts.uses_wal() || !is_readable_as_immutable(facts)) {
+      return copy_live(files, image, options, context);
+    }
+    if (is_this_kernels(facts.file_system.kind)) return copy_at_rest(files, image, context);
+    return copy_unused(files, image, context);
+  }
+
   static Evidence copy_at_rest(LiveFiles& files, StagedImage& image, RunContext& context) {
     QuietProof proof(files, context);
     require_copyable(proof.facts());
@@ -134,9 +170,33 @@ class OnlineStrategy final : public CopyStrategy {
     return {.verdict = Verdict::at_rest, .assumptions = proof.assumptions()};
   }
 
+  // As copy_at_rest(), by a lock in place of times: a program that turns up makes a -wal, and no
+  // program can remove that, or write main without it, while SHARED is held.
+  Evidence copy_unused(LiveFiles& files, StagedImage& image, RunContext& context) const {
+    files.begin_attempt();
+    const SharedLock shared(files);
+    const SourceFacts facts = probe_source(files);
+    require_copyable(facts, kAllowance);
+    if (!is_readable_as_immutable(facts)) throw_changed(files, "another program opened it");
+    require_suitable(files, probe(facts));
+    SourceConnection connection(files.main_path(), sqlite::OpenMode::immutable, context);
+    back_up(files, connection, image, context);
+    if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
+    if (files.stat_by_path(SourceFile::wal)) throw_changed(files, "a -wal file appeared");
+    return {.verdict = Verdict::snapshot, .assumptions = assumptions_of(files, facts.file_system)};
+  }
+
+  static void require_suitable(const LiveFiles& files, const Suitability& answer) {
+    if (answer.suitable) return;
+    throw Error(Errc::unsuitable,
+                "unable to copy " + quoted(files.given_path()) + ": " + answer.reason)
+        .with_path(files.given_path())
+        .with_hint("open it with the program that owns it, and copy it meanwhile");
+  }
+
   static Evidence copy_live(LiveFiles& files, StagedImage& image, const CopyOptions& options,
                             RunContext& context) {
-    SourceConnection connection(files, context);
+    SourceConnection connection(files, kAllowance, context);
     LockBudget budget(files, options.lock_budget,
                       connection.facts().uses_wal() ? Holdup::checkpoints : Holdup::commits);
     const auto watch = context.watch([&budget] { budget.look(); });
@@ -159,7 +219,8 @@ class OnlineStrategy final : public CopyStrategy {
     if (!connection.facts().uses_wal() && !before.unchanged(files.stat(SourceFile::main))) {
       throw_changed(files, "its main file was written in spite of our read lock");
     }
-    return {.verdict = Verdict::snapshot};
+    return {.verdict = Verdict::snapshot,
+            .assumptions = assumptions_of(files, connection.facts().file_system)};
   }
 
   static void back_up(const LiveFiles& files, SourceConnection& connection, StagedImage& image,

@@ -34,7 +34,7 @@ class SnapshotStrategy final : public CopyStrategy {
 
   Evidence attempt(LiveFiles& files, StagedImage& image, const CopyOptions& options,
                    RunContext& context) override {
-    SourceConnection connection(files, context);
+    SourceConnection connection(files, {}, context);
     LockBudget budget(files, options.lock_budget,
                       connection.facts().uses_wal() ? Holdup::checkpoints : Holdup::commits);
     const auto watch = context.watch([&budget] { budget.look(); });

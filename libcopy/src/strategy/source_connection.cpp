@@ -8,17 +8,23 @@
 
 namespace sqlbk::copy {
 
-SourceConnection::SourceConnection(LiveFiles& files, RunContext& context)
+SourceConnection::SourceConnection(LiveFiles& files, const SourceAllowance& allowance,
+                                   RunContext& context)
     : context_(context), path_(files.main_path()) {
   files.begin_attempt();
   guard_.emplace(files);
   facts_ = probe_source(files);
-  require_copyable(facts_);
+  require_copyable(facts_, allowance);
   const Suitability answer = may_connect(facts_);
   if (!answer.suitable) {
-    throw Error(Errc::unsuitable,
-                "unable to open " + quoted(files.given_path()) + ": " + answer.reason)
-        .with_path(files.given_path());
+    Error error(Errc::unsuitable,
+                "unable to open " + quoted(files.given_path()) + ": " + answer.reason);
+    error.with_path(files.given_path());
+    // There auto has no other way.
+    if (!is_this_kernels(facts_.file_system.kind)) {
+      error.with_hint("open it with the program that owns it, and copy it meanwhile");
+    }
+    throw Error(error);
   }
   open(sqlite::OpenMode::read_only);
 }

@@ -23,8 +23,8 @@ class SourceConnection {
   // nothing. Never waits: throws source_busy. Throws unsuitable where a connection would harm the
   // source (may_connect()) or where SQLite cannot open it without writing. Takes SHARED for itself
   // first, so that no owner can go away, or switch the journal mode, and leave this connection to
-  // make sidecars of its own. REQUIRES: `files` outlives it.
-  SourceConnection(LiveFiles& files, RunContext& context);
+  // make sidecars of its own. `allowance`: as of require_copyable(). REQUIRES: `files` outlives it.
+  SourceConnection(LiveFiles& files, const SourceAllowance& allowance, RunContext& context);
   // On a source that nobody uses, in this mode.
   SourceConnection(const std::string& path, sqlite::OpenMode mode, RunContext& context);
   SourceConnection(const SourceConnection&) = delete;

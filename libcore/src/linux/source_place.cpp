@@ -128,20 +128,20 @@ SourcePlace place_of(Stand stand, std::string name) {
   return place;
 }
 
-Error nameless(const std::string& given, const std::string& what, const std::string& hint) {
+Error nameless(const std::string& given, const std::string& what) {
   Error error(Errc::unsupported_database, "unable to copy " + quoted(given) + ": " + what);
-  error.with_path(given).with_hint(hint);
+  error.with_path(given);
   return error;
 }
 
 Error deleted(const std::string& given) {
-  return nameless(
-      given,
-      "it was deleted, and only a program that has it open keeps it: its -wal and "
-      "-journal cannot be found without its name",
-      "stop that program (kill -STOP PID), copy what it has open from /proc/PID/fd with "
-      "cp (main under any name, a -wal or -journal under that name with this ending), "
-      "and run sqlbk on the files that cp has made");
+  return nameless(given,
+                  "it was deleted, and only a program that has it open keeps it: its -wal and "
+                  "-journal cannot be found without its name")
+      .with_hint(
+          "stop that program (kill -STOP PID), copy what it has open from /proc/PID/fd with cp "
+          "(main under any name, a -wal or -journal under that name with this ending), and run "
+          "sqlbk on the files that cp has made");
 }
 
 bool names(const Stand& stand, const std::string& name, const FileStat& file,
@@ -168,9 +168,11 @@ SourcePlace place_behind_proc(const Stand& proc, const std::string& link,
     if (names(stand, parts.name, file, given)) return place_of(std::move(stand), parts.name);
   }
   if (file.links == 0 || text.ends_with(kDeletedMark)) throw deleted(given);
-  throw nameless(given, "the directory in which it lies cannot be found from " + quoted(text),
-                 "name it by the directory: /proc/PID/root/PATH, where PID is a process that sees "
-                 "the file as PATH");
+  throw nameless(given, "the directory in which it lies cannot be found from " + quoted(text))
+      .with_hint(
+          "name it by its directory: /proc/PID/root/PATH, where PID is a process that sees the "
+          "file "
+          "as PATH");
 }
 
 }  // namespace

@@ -4,15 +4,19 @@
 #include <chrono>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sstream>
 #include <string>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "errors.hpp"
 #include "files.hpp"
 #include "kit/temporary_directory.hpp"
+#include "linux/mount.hpp"
 #include "sqlbk/core/io.hpp"
 
 namespace sqlbk {
@@ -48,17 +52,71 @@ TEST(FileSystemTable, KnowsLocalOnes) {
 }
 
 TEST(FileSystemTable, KnowsThoseThatAnotherKernelMayWrite) {
-  expect_row(NFS_SUPER_MAGIC, "nfs", FileSystemKind::foreign);
-  expect_row(SMB_SUPER_MAGIC, "smb", FileSystemKind::foreign);
-  expect_row(CIFS_SUPER_MAGIC, "cifs", FileSystemKind::foreign);
-  expect_row(SMB2_SUPER_MAGIC, "smb2", FileSystemKind::foreign);
-  expect_row(V9FS_MAGIC, "9p", FileSystemKind::foreign);
-  expect_row(FUSE_SUPER_MAGIC, "fuse", FileSystemKind::foreign);
-  expect_row(CEPH_SUPER_MAGIC, "ceph", FileSystemKind::foreign);
-  expect_row(AFS_SUPER_MAGIC, "afs", FileSystemKind::foreign);
-  expect_row(AFS_FS_MAGIC, "afs", FileSystemKind::foreign);
-  expect_row(CODA_SUPER_MAGIC, "coda", FileSystemKind::foreign);
-  expect_row(OCFS2_SUPER_MAGIC, "ocfs2", FileSystemKind::foreign);
+  expect_row(NFS_SUPER_MAGIC, "nfs", FileSystemKind::network);
+  expect_row(SMB_SUPER_MAGIC, "smb", FileSystemKind::network);
+  expect_row(CIFS_SUPER_MAGIC, "cifs", FileSystemKind::network);
+  expect_row(SMB2_SUPER_MAGIC, "smb2", FileSystemKind::network);
+  expect_row(V9FS_MAGIC, "9p", FileSystemKind::network);
+  expect_row(FUSE_SUPER_MAGIC, "fuse", FileSystemKind::network);
+  expect_row(CEPH_SUPER_MAGIC, "ceph", FileSystemKind::network);
+  expect_row(AFS_SUPER_MAGIC, "afs", FileSystemKind::network);
+  expect_row(AFS_FS_MAGIC, "afs", FileSystemKind::network);
+  expect_row(CODA_SUPER_MAGIC, "coda", FileSystemKind::network);
+  expect_row(OCFS2_SUPER_MAGIC, "ocfs2", FileSystemKind::network);
+}
+
+TEST(FileSystemOfFuse, IsAProgramOfThisMachineUnlessItServesANetwork) {
+  const auto kind = [](const std::string& type, const std::string& source) {
+    const FileSystem found = file_system_of_fuse(type, source);
+    EXPECT_EQ(found.name, type);
+    EXPECT_EQ(found.timestamp_granularity, 2s) << "the program's";
+    return found.kind;
+  };
+  for (const auto& [type, source] :
+       std::vector<std::pair<std::string, std::string>>{{"fuse.bindfs", "/data"},
+                                                        {"fuse", "/dev/fuse"},
+                                                        {"fuseblk", "/dev/sdb1"},
+                                                        {"fuse.mergerfs", "1:2"},
+                                                        {"fuse.encfs", "encfs"},
+                                                        {"fuse.gocryptfs", "/a:b"},
+                                                        {"fuse.something", "something"},
+                                                        {"fuseblk", "label:1"}}) {
+    EXPECT_EQ(kind(type, source), FileSystemKind::fuse) << type << " " << source;
+  }
+  for (const auto& [type, source] :
+       std::vector<std::pair<std::string, std::string>>{{"fuse.sshfs", "user@host:/data"},
+                                                        {"fuse.rclone", "remote:"},
+                                                        {"fuse.s3fs", "s3fs"},
+                                                        {"fuse.gcsfuse", "bucket"},
+                                                        {"fuse", "https://host/dav/"},
+                                                        {"fuse", "mountpoint-s3"},
+                                                        {"fuse", "sshfs#user@host:"},
+                                                        {"fuse.davfs2", "x"},
+                                                        {"fuse.glusterfs", "host:/volume"},
+                                                        {"fuse.unheard-of", "host:/volume"},
+                                                        {"fuse.unheard-of", "x://y"},
+                                                        {"fuse.grpcfuse", "grpcfuse"}}) {
+    EXPECT_EQ(kind(type, source), FileSystemKind::network) << type << " " << source;
+  }
+}
+
+TEST(FindMount, ReadsTheMountinfoOfProc) {
+  std::istringstream text(
+      "22 28 0:20 / /sys rw,nosuid shared:7 - sysfs sysfs rw\n"
+      "short line\n"
+      "90 28 0:60 / /mnt/a\\040b rw - fuse.sshfs user@host:/my\\040files\\134x rw,user_id=0\n"
+      "91 28 0:61 / /mnt/c rw master:1 propagate_from:2 - fuse bad\\04 rw\n");
+  const auto find = [&](unsigned minor) {
+    text.clear();
+    text.seekg(0);
+    return platform::find_mount(text, 0, minor);
+  };
+  ASSERT_TRUE(find(60));
+  EXPECT_EQ(find(60)->type, "fuse.sshfs");
+  EXPECT_EQ(find(60)->source, "user@host:/my files\\x");
+  ASSERT_TRUE(find(61));
+  EXPECT_EQ(find(61)->source, "bad\\04");
+  EXPECT_FALSE(find(6));
 }
 
 TEST(FileSystemTable, WhatItDoesNotKnowIsLocalWithTheCoarsestClock) {

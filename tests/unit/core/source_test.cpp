@@ -375,18 +375,27 @@ TEST_F(SourceTest, ASecondWalIsRefused) {
   EXPECT_EQ(refusal(), Errc::unsupported_database);
 }
 
-TEST_F(SourceTest, ForeignFileSystemsAreRefusedUnlessAllowed) {
-  make("delete");
-  SourceFacts found = facts();
-  found.file_system = file_system_of_magic(0x6969);
-  ASSERT_EQ(found.file_system.kind, FileSystemKind::foreign);
-  const auto error = test::error_of([&] { require_copyable(found); });
-  ASSERT_TRUE(error);
-  EXPECT_EQ(error->code(), Errc::unsupported_file_system);
-  EXPECT_NE(std::string(error->what()).find("nfs"), std::string::npos);
-  EXPECT_EQ(code_of([&] { require_copyable(found, {.foreign = true}); }), std::nullopt);
-  found.file_system = file_system_of_magic(0x794c7630);
-  EXPECT_EQ(code_of([&] { require_copyable(found); }), std::nullopt) << "overlayfs is local";
+TEST_F(SourceTest, WhereOtherKernelsWriteOnlySqlitesOwnLocksWillDo) {
+  for (const bool wal : {false, true}) {
+    make(wal ? "wal" : "delete");
+    SourceFacts found = facts();
+    for (const FileSystem& system :
+         {file_system_of_magic(0x6969), file_system_of_fuse("fuse.bindfs", "/data")}) {
+      found.file_system = system;
+      const auto error = test::error_of([&] { require_copyable(found); });
+      ASSERT_TRUE(error);
+      EXPECT_EQ(error->code(), Errc::unsupported_file_system);
+      EXPECT_NE(std::string(error->what()).find(system.name), std::string::npos);
+      EXPECT_EQ(code_of([&] { require_copyable(found, {.foreign = true}); }), std::nullopt);
+      const auto by_sqlite = code_of([&] { require_copyable(found, {.by_sqlite_alone = true}); });
+      const bool refused = wal && system.kind == FileSystemKind::network;
+      EXPECT_EQ(by_sqlite, refused ? std::optional(Errc::unsupported_file_system) : std::nullopt)
+          << system.name << ", " << wal;
+    }
+    found.file_system = file_system_of_magic(0x794c7630);
+    EXPECT_EQ(code_of([&] { require_copyable(found); }), std::nullopt) << "overlayfs is local";
+    std::filesystem::remove(path_);
+  }
 }
 
 }  // namespace

@@ -24,8 +24,12 @@ struct StrategyTraits {
   bool handles_live_writer = false;  // a copy succeeds while others write
   bool reads_content = false;        // needs to understand pages: refused for encrypted databases
   bool can_deliver_wal = false;      // main and -wal unmerged
+  bool by_sqlite_alone = false;      // reads the source through SQLite, where nothing else will do
   bool is_mover = false;             // a mover alone, without a promise about live sources
 };
+
+// SQLite delivers one file, and only of what it can read.
+bool works_by_sqlite_alone(const StrategyTraits& traits, const CopyOptions& options) noexcept;
 
 struct Suitability {
   bool suitable = true;

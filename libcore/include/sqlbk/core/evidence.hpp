@@ -48,6 +48,7 @@ enum class AssumptionKind {
   these_files,    // the programs that use the database use these sidecars
   journals_here,  // the holder of a write lock journals to the journal beside main
   one_kernel,     // every program that uses the database runs on this kernel
+  network_locks,  // the file system's locks reach every machine that uses the database
 };
 // "these-files", as in --assume.
 std::string_view to_string(AssumptionKind kind) noexcept;

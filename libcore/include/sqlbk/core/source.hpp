@@ -55,8 +55,11 @@ struct SourceFacts {
 
 // What the user accepts beyond a database in clear text on a local file system.
 struct SourceAllowance {
-  bool foreign = false;  // another kernel may write the files unseen
-  bool opaque = false;   // encrypted: no field of the main file's header means anything
+  bool foreign = false;  // another kernel may write the files unseen, and nothing is promised
+  // Read through SQLite alone, which asks for nothing but locks that work: FUSE, and in rollback
+  // mode a network.
+  bool by_sqlite_alone = false;
+  bool opaque = false;  // encrypted: no field of the main file's header means anything
 };
 
 // Looks again at everything, opening sidecars that have appeared.
