@@ -50,6 +50,20 @@ Extent extent_at(int fd, std::uint64_t offset, std::uint64_t end_bytes) noexcept
   return {std::min(static_cast<std::uint64_t>(hole), end_bytes), false};
 }
 
+std::uint64_t data_bytes(int fd, std::uint64_t length_bytes, const std::string& path) {
+  if (!may_have_holes(fd, path)) return length_bytes;
+  // Counting must not take long: a lock may be held.
+  constexpr int kMostExtents = 4096;
+  std::uint64_t data = 0;
+  std::uint64_t offset = 0;
+  for (int i = 0; i < kMostExtents && offset < length_bytes; ++i) {
+    const Extent extent = extent_at(fd, offset, length_bytes);
+    if (!extent.is_hole) data += extent.end_bytes - offset;
+    offset = extent.end_bytes;
+  }
+  return data + (length_bytes - offset);
+}
+
 void write_around_holes(int fd, std::span<const std::byte> bytes, std::uint64_t offset,
                         std::uint64_t held_bytes, const std::string& path) {
   std::size_t pending = 0;  // bytes at the front that are to be written

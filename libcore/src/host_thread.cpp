@@ -13,10 +13,11 @@ HostThread::~HostThread() = default;
 
 namespace {
 
-// A rendezvous: the isolated thread posts one piece of work at a time, the host's thread does it.
+// A rendezvous: one thread at a time posts a piece of work, the host's thread does it.
 class Rendezvous final : public HostThread {
  public:
   void call(const std::function<void()>& work) override {
+    const std::lock_guard turn(callers_);
     std::unique_lock lock(mutex_);
     work_ = &work;
     error_ = nullptr;
@@ -53,6 +54,7 @@ class Rendezvous final : public HostThread {
   }
 
  private:
+  std::mutex callers_;
   std::mutex mutex_;
   std::condition_variable changed_;
   const std::function<void()>* work_ = nullptr;

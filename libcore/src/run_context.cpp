@@ -1,8 +1,11 @@
 #include "sqlbk/core/run_context.hpp"
 
 #include <algorithm>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/host_thread.hpp"
@@ -76,7 +79,23 @@ struct RunContext::Shared {
   HostThread* host = nullptr;  // the thread with the host's descriptor table; nullptr: this one
   std::function<void()> watch;
   std::chrono::steady_clock::time_point last_watch;
+  std::mutex mutex = {};  // of what follows
+  std::condition_variable resumed = {};
+  bool is_suspended = false;
+  std::vector<HoldGuard*> holds = {};
 };
+
+RunContext::HoldGuard::HoldGuard(std::shared_ptr<Shared> shared, std::function<void()> let_go)
+    : shared_(std::move(shared)), let_go_(std::move(let_go)) {
+  std::unique_lock lock(shared_->mutex);
+  shared_->resumed.wait(lock, [this] { return !shared_->is_suspended; });
+  shared_->holds.push_back(this);
+}
+
+RunContext::HoldGuard::~HoldGuard() {
+  const std::lock_guard lock(shared_->mutex);
+  std::erase(shared_->holds, this);
+}
 
 RunContext::RunContext(Progress& progress, const CancelToken& cancel, RunSettings settings)
     : shared_(std::make_shared<Shared>(progress, cancel, std::move(settings.log_sink))),
@@ -132,6 +151,24 @@ RunContext::WatchGuard RunContext::watch(std::function<void()> check) {
   return WatchGuard(shared_->watch);
 }
 
+RunContext::HoldGuard RunContext::hold(std::function<void()> let_go) {
+  return {shared_, std::move(let_go)};
+}
+
+void RunContext::suspend() {
+  const std::lock_guard lock(shared_->mutex);
+  shared_->is_suspended = true;
+  for (HoldGuard* const held : shared_->holds) held->let_go_();
+}
+
+void RunContext::resume() {
+  {
+    const std::lock_guard lock(shared_->mutex);
+    shared_->is_suspended = false;
+  }
+  shared_->resumed.notify_all();
+}
+
 void RunContext::run_isolated(const std::function<void()>& work) {
   sqlbk::run_isolated([&](HostThread* host) {
     HostThread* const outer = std::exchange(shared_->host, host);
@@ -163,6 +200,12 @@ void RunContext::on_host(const std::function<void()>& work) {
     throw;
   }
   shared_->host = there;
+}
+
+RunContext::HostCall RunContext::host_call() const {
+  return [host = shared_->host](const std::function<void()>& work) {
+    host == nullptr ? work() : host->call(work);
+  };
 }
 
 void RunContext::log(LogLevel level, const std::string& message) {

@@ -2,9 +2,10 @@
 
 import os
 import signal
+import sqlite3
 import time
 
-from support import PATIENCE_S, CliTest, integrity, listing, main, rows
+from support import PATIENCE_S, CliTest, filler, integrity, listing, main, rows
 
 SIZE_MB = 24
 # Held: before the first byte, in the middle, before the sync, before the publishing.
@@ -48,6 +49,49 @@ class Signals(CliTest):
                     self.assertEqual(result.out, b"")
                     self.assertIn(b"sqlbk: interrupted\nhint: ", result.err)
                     self.assertEqual(listing(self.dir), self.before)
+
+    def test_job_control_stops_it_without_its_locks(self):
+        """Ctrl-Z while a lock is held: other programs do not wait until it goes on."""
+        self.make_database("app.db")
+        for number in (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
+            for strategy in ("lock+range", "snapshot+range"):
+                with self.subTest(signal=number.name, strategy=strategy):
+                    owner = self.owner("app.db")
+                    owner.run("PRAGMA busy_timeout=0", "SELECT count(*) FROM t")
+                    gate = self.gate("copy_file_range")
+                    # The shell gives every job a group of its own; one without a shell is not
+                    # stopped by the kernel.
+                    gate.hold("copy", "--json", "--force", "--strategy", strategy, "app.db", "x.db",
+                              preexec_fn=os.setpgrp)
+                    with self.assertRaises(sqlite3.Error):
+                        owner.run("UPDATE t SET value = x'02' WHERE id = 1")
+                    gate.kill(number)
+                    self.wait_until_stopped(gate.process)
+                    owner.run("UPDATE t SET value = x'03' WHERE id = 1")
+                    gate.kill(signal.SIGCONT)
+                    result = gate.open()
+                    self.assertEqual(result.code, 0, str(result))
+                    self.assertEqual(result.json["attempts"], 2, str(result))
+                    self.check_copy("x.db", [(0, filler(0, 300)), (1, b"\x03")] + rows(100)[2:])
+                    owner.close()
+
+    def test_job_control_that_is_ignored_stays_ignored(self):
+        gate = self.gate("copy_file_range")
+        gate.hold("copy", "--strategy", "lock+range", "big.db", "x.db",
+                  preexec_fn=lambda: signal.signal(signal.SIGTSTP, signal.SIG_IGN))
+        with open(f"/proc/{gate.process.pid}/status", encoding="ascii") as file:
+            ignored = next(line for line in file if line.startswith("SigIgn:"))
+        self.assertTrue(int(ignored.split()[1], 16) & 1 << signal.SIGTSTP - 1)
+        self.assertEqual(gate.open().code, 0)
+
+    def wait_until_stopped(self, process):
+        give_up = time.monotonic() + PATIENCE_S
+        while time.monotonic() < give_up:
+            with open(f"/proc/{process.pid}/stat", encoding="ascii") as file:
+                if file.read().rpartition(")")[2].split()[0] == "T":
+                    return
+            time.sleep(0.001)
+        self.fail(f"{process.args} is not stopped")
 
     def test_stop_when_the_copy_is_complete(self):
         # Behind the last look at the signal the copy is published: whole or not at all.

@@ -322,6 +322,7 @@ void run_command(const CopyCommand& command, const Registry& registry, Report& r
   RunContext context(progress, cancel,
                      {.deadline = command.deadline, .log_sink = make_log_sink(command.log_level)});
   {
+    const StopSignals stops(context);
     const ProgressBar bar(progress, command.progress);
     if (command.dry_run) {
       pipeline.plan(context, report);

@@ -339,6 +339,7 @@ VerifyReport verify_one(const std::string& database, const VerifyCommand& comman
   RunContext context(progress, cancel,
                      {.deadline = command.deadline.value_or(Deadline::never()),
                       .log_sink = make_log_sink(command.log_level)});
+  const StopSignals stops(context);
   const ProgressBar bar(progress, command.progress);
   try {
     return verify_database(database, command.options, stage, context);

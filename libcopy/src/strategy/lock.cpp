@@ -3,7 +3,8 @@
 #include <optional>
 #include <utility>
 
-#include "lock_budget.hpp"
+#include "flush_ahead.hpp"
+#include "lock_watch.hpp"
 #include "locked_copy.hpp"
 #include "ofd_lock.hpp"
 #include "source_changed.hpp"
@@ -45,29 +46,36 @@ class LockStrategy final : public CopyStrategy {
   Evidence attempt(LiveFiles& files, StagedImage& image, const CopyOptions& options,
                    RunContext& context) override {
     files.begin_attempt();
-    const SharedLock shared(files);
+    flush_ahead(files, movers_, context);
+    LockWatch watch(files, options.lock_budget, context);
+    std::optional<SharedLock> shared;
+    watch.take([&] { shared.emplace(files); });
+    return watch.run([&] { return copy(files, image, options, watch, context); });
+  }
+
+ private:
+  // REQUIRES: SHARED on main.
+  Evidence copy(LiveFiles& files, StagedImage& image, const CopyOptions& options, LockWatch& watch,
+                RunContext& context) const {
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
     const SourceFacts facts = probe_source(files);
     require_copyable(facts, {.opaque = options.opaque});
     require_lockable(files, facts);
     std::optional<WalReadLock> read_lock;
     if (needs_wal_lock(facts)) {
-      read_lock.emplace(files, context);
+      watch.take_on_shm([&] { read_lock.emplace(files, context); });
       // One that the path no longer names protects nothing.
       if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
     }
-    LockBudget budget(files, options.lock_budget,
-                      read_lock ? Holdup::checkpoints : Holdup::commits);
-    const auto watch = context.watch([&budget] { budget.look(); });
     LockedCopy locked(files, image, movers_, options, context);
     Evidence evidence = read_lock
                             ? locked.copy_wal_mode(read_lock->is_attached(), read_lock->file())
                             : locked.copy_rollback_mode(facts);
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
+    watch.finish();
     return evidence;
   }
 
- private:
   // Somebody could checkpoint into main in spite of SHARED. An empty -wal beside header 1/1 is none
   // to those who come, but those who have it open already write to it.
   static bool needs_wal_lock(const SourceFacts& facts) {

@@ -48,6 +48,10 @@ OfdReadLock::~OfdReadLock() {
   static_cast<void>(set_lock(fd_, F_UNLCK, first_byte_, length_bytes_));
 }
 
+void unlock_whole_file(int fd) noexcept {
+  static_cast<void>(set_lock(fd, F_UNLCK, 0, 0));  // a length of 0 goes to the end
+}
+
 SharedLock::SharedLock(const LiveFiles& files)
     : range_([&files] {
         // Whoever holds PENDING is about to write and lets no new reader in.

@@ -25,6 +25,10 @@ class OfdReadLock {
   std::uint64_t length_bytes_;
 };
 
+// Lets go of all locks that rest on this descriptor. From any thread: the objects that took them
+// find nothing left to do.
+void unlock_whole_file(int fd) noexcept;
+
 // SHARED on the main file, as SQLite's readers take it: PENDING for a moment, then the range. As
 // long as it is held no connection can close as the last one, so that the -wal and -shm stay where
 // they are (sqlite3WalClose() needs EXCLUSIVE on the main file).

@@ -7,7 +7,7 @@
 #include <sqlite3.h>
 
 #include "hot_journal.hpp"
-#include "lock_budget.hpp"
+#include "lock_watch.hpp"
 #include "ofd_lock.hpp"
 #include "quiet_proof.hpp"
 #include "source_changed.hpp"
@@ -156,7 +156,7 @@ class OnlineStrategy final : public CopyStrategy {
       return copy_live(files, image, options, context);
     }
     if (is_this_kernels(facts.file_system.kind)) return copy_at_rest(files, image, context);
-    return copy_unused(files, image, context);
+    return copy_unused(files, image, options, context);
   }
 
   static Evidence copy_at_rest(LiveFiles& files, StagedImage& image, RunContext& context) {
@@ -172,17 +172,27 @@ class OnlineStrategy final : public CopyStrategy {
 
   // As copy_at_rest(), by a lock in place of times: a program that turns up makes a -wal, and no
   // program can remove that, or write main without it, while SHARED is held.
-  Evidence copy_unused(LiveFiles& files, StagedImage& image, RunContext& context) const {
+  Evidence copy_unused(LiveFiles& files, StagedImage& image, const CopyOptions& options,
+                       RunContext& context) const {
     files.begin_attempt();
-    const SharedLock shared(files);
+    LockWatch watch(files, options.lock_budget, context);
+    std::optional<SharedLock> shared;
+    watch.take([&] { shared.emplace(files); });
+    return watch.run([&] { return copy_immutable(files, image, watch, context); });
+  }
+
+  Evidence copy_immutable(LiveFiles& files, StagedImage& image, LockWatch& watch,
+                          RunContext& context) const {
     const SourceFacts facts = probe_source(files);
     require_copyable(facts, kAllowance);
     if (!is_readable_as_immutable(facts)) throw_changed(files, "another program opened it");
     require_suitable(files, probe(facts));
     SourceConnection connection(files.main_path(), sqlite::OpenMode::immutable, context);
     back_up(files, connection, image, context);
+    connection.close();
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
     if (files.stat_by_path(SourceFile::wal)) throw_changed(files, "a -wal file appeared");
+    watch.finish();
     return {.verdict = Verdict::snapshot, .assumptions = assumptions_of(files, facts.file_system)};
   }
 
@@ -196,10 +206,14 @@ class OnlineStrategy final : public CopyStrategy {
 
   static Evidence copy_live(LiveFiles& files, StagedImage& image, const CopyOptions& options,
                             RunContext& context) {
-    SourceConnection connection(files, kAllowance, context);
-    LockBudget budget(files, options.lock_budget,
-                      connection.facts().uses_wal() ? Holdup::checkpoints : Holdup::commits);
-    const auto watch = context.watch([&budget] { budget.look(); });
+    SourceConnection connection(files, options.lock_budget, kAllowance, context);
+    return connection.run(
+        [&] { return copy_under_lock(connection, files, image, options, context); });
+  }
+
+  static Evidence copy_under_lock(SourceConnection& connection, LiveFiles& files,
+                                  StagedImage& image, const CopyOptions& options,
+                                  RunContext& context) {
     files.refresh_sidecars();
     const FileStat before = files.stat(SourceFile::main);
     if (connection.facts().uses_wal()) {
@@ -219,6 +233,8 @@ class OnlineStrategy final : public CopyStrategy {
     if (!connection.facts().uses_wal() && !before.unchanged(files.stat(SourceFile::main))) {
       throw_changed(files, "its main file was written in spite of our read lock");
     }
+    connection.finish();
+    connection.close();
     return {.verdict = Verdict::snapshot,
             .assumptions = assumptions_of(files, connection.facts().file_system)};
   }
@@ -247,10 +263,10 @@ class OnlineStrategy final : public CopyStrategy {
       }
       connection.use([&](sqlite::Connection&) { backup->finish(); });
     } catch (...) {
-      connection.use([&](sqlite::Connection&) { backup.reset(); });
+      connection.give_back([&] { backup.reset(); });
       throw;
     }
-    connection.use([&](sqlite::Connection&) { backup.reset(); });
+    connection.give_back([&] { backup.reset(); });
   }
 };
 

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "lock_budget.hpp"
+#include "flush_ahead.hpp"
 #include "locked_copy.hpp"
 #include "source_changed.hpp"
 #include "source_connection.hpp"
@@ -34,10 +34,15 @@ class SnapshotStrategy final : public CopyStrategy {
 
   Evidence attempt(LiveFiles& files, StagedImage& image, const CopyOptions& options,
                    RunContext& context) override {
-    SourceConnection connection(files, {}, context);
-    LockBudget budget(files, options.lock_budget,
-                      connection.facts().uses_wal() ? Holdup::checkpoints : Holdup::commits);
-    const auto watch = context.watch([&budget] { budget.look(); });
+    files.begin_attempt();
+    flush_ahead(files, movers_, context);
+    SourceConnection connection(files, options.lock_budget, {}, context);
+    return connection.run([&] { return copy(connection, files, image, options, context); });
+  }
+
+ private:
+  Evidence copy(SourceConnection& connection, LiveFiles& files, StagedImage& image,
+                const CopyOptions& options, RunContext& context) const {
     files.refresh_sidecars();
     const bool is_wal = connection.journal_mode() == "wal";
     if (is_wal != connection.facts().uses_wal() || (is_wal && !files.has(SourceFile::wal))) {
@@ -50,11 +55,11 @@ class SnapshotStrategy final : public CopyStrategy {
     Evidence evidence = is_wal ? locked.copy_wal_mode(true, *connection.facts().shm)
                                : locked.copy_rollback_mode(connection.facts());
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
+    connection.finish();
     connection.close();
     return evidence;
   }
 
- private:
   std::string name_;
   MoverLadder movers_;
 };

@@ -8,11 +8,12 @@
 
 namespace sqlbk::copy {
 
-SourceConnection::SourceConnection(LiveFiles& files, const SourceAllowance& allowance,
-                                   RunContext& context)
-    : context_(context), path_(files.main_path()) {
+SourceConnection::SourceConnection(LiveFiles& files, std::chrono::milliseconds lock_budget,
+                                   const SourceAllowance& allowance, RunContext& context)
+    : context_(context), path_(files.main_path()), on_host_(context.host_call()) {
   files.begin_attempt();
-  guard_.emplace(files);
+  watch_.emplace(files, lock_budget, context, [this] { on_host_([this] { roll_back(); }); });
+  watch_->take([&] { guard_.emplace(files); });
   facts_ = probe_source(files);
   require_copyable(facts_, allowance);
   const Suitability answer = may_connect(facts_);
@@ -26,17 +27,20 @@ SourceConnection::SourceConnection(LiveFiles& files, const SourceAllowance& allo
     }
     throw Error(error);
   }
+  if (facts_.uses_wal()) watch_->take_on_shm([] {});  // what the connection takes there
   open(sqlite::OpenMode::read_only);
 }
 
 SourceConnection::SourceConnection(const std::string& path, sqlite::OpenMode mode,
                                    RunContext& context)
-    : context_(context), path_(path) {
+    : context_(context), path_(path), on_host_(context.host_call()) {
   open(mode);
 }
 
 void SourceConnection::open(sqlite::OpenMode mode) {
   context_.on_host([&] {
+    const std::lock_guard lock(mutex_);
+    if (watch_) watch_->check();
     connection_.emplace(path_, mode);
     try {
       connection_->disable_checkpoint_on_close();
@@ -50,7 +54,10 @@ void SourceConnection::open(sqlite::OpenMode mode) {
 
 SourceConnection::~SourceConnection() {
   try {
-    context_.on_host([&] { connection_.reset(); });
+    context_.on_host([&] {
+      const std::lock_guard lock(mutex_);
+      connection_.reset();
+    });
   } catch (...) {
     // Closing in the destructor only discards; close() is the way that reports.
   }
@@ -84,15 +91,39 @@ std::string SourceConnection::journal_mode() {
   return mode;
 }
 
+void SourceConnection::finish() {
+  watch_->finish();
+}
+
+// On the host's side, which knows what else of the program rests on the file: an unlock by fcntl(2)
+// would drop the locks of the host's own connections.
+void SourceConnection::roll_back() {
+  const std::lock_guard lock(mutex_);
+  if (!connection_ || sqlite3_get_autocommit(connection_->handle()) != 0) return;
+  static_cast<void>(sqlite3_exec(connection_->handle(), "ROLLBACK", nullptr, nullptr, nullptr));
+}
+
 void SourceConnection::close() {
-  use([](sqlite::Connection& connection) {
-    connection.execute("ROLLBACK");
-    connection.close();
+  context_.on_host([&] {
+    roll_back();
+    const std::lock_guard lock(mutex_);
+    connection_->close();
   });
 }
 
 void SourceConnection::use(const std::function<void(sqlite::Connection&)>& work) {
-  context_.on_host([&] { work(*connection_); });
+  context_.on_host([&] {
+    const std::lock_guard lock(mutex_);
+    if (watch_) watch_->check();
+    work(*connection_);
+  });
+}
+
+void SourceConnection::give_back(const std::function<void()>& work) {
+  context_.on_host([&] {
+    const std::lock_guard lock(mutex_);
+    work();
+  });
 }
 
 Suitability may_connect(const SourceFacts& facts) {

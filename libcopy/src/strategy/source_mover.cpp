@@ -5,6 +5,7 @@
 #include "../mover/compare.hpp"
 #include "source_changed.hpp"
 #include "sqlbk/core/error.hpp"
+#include "sqlbk/core/holes.hpp"
 #include "sqlbk/core/io.hpp"
 
 namespace sqlbk::copy {
@@ -62,7 +63,9 @@ std::uint64_t SourceMover::move(SourceFile file, int out_fd, const std::string& 
   for (const std::unique_ptr<Mover>& mover : movers_) {
     // Blocks can be shared whole only; the rest is cut off again, which costs nothing.
     job.length_bytes = mover->shares_extents() ? size_bytes : wanted_bytes;
-    if (!mover->shares_extents()) image_.require_space(wanted_bytes);
+    if (!mover->shares_extents()) {
+      image_.require_space(data_bytes(job.in_fd, wanted_bytes, in_path));
+    }
     Moved moved = mover->move(job, context);
     if (moved.outcome == MoveOutcome::done) {
       // Shared beyond what was asked for, or left by an earlier round.

@@ -71,6 +71,17 @@ TEST_F(HolesTest, ExtentsAlternate) {
   EXPECT_EQ(end.end_bytes, 5U << 20U) << "no data behind it";
 }
 
+TEST_F(HolesTest, DataIsWhatACopyNeedsRoomFor) {
+  write("data", 0, 0);
+  write("data", 1 << 20, 0);
+  truncate_to(fd_.get(), 3 << 20, path_);
+  if (!may_have_holes(fd_.get(), path_)) GTEST_SKIP() << "no sparse files in $TMPDIR";
+  EXPECT_LE(data_bytes(fd_.get(), 3 << 20, path_), 2U * 65536);
+  EXPECT_GE(data_bytes(fd_.get(), 3 << 20, path_), 8U);
+  EXPECT_EQ(data_bytes(fd_.get(), 4, path_), 4U);
+  EXPECT_EQ(data_bytes(fd_.get(), 0, path_), 0U);
+}
+
 TEST_F(HolesTest, AFullFileIsNotAsked) {
   test::write_text(path_, std::string(1 << 20, 'x'));
   sync_file(fd_.get(), path_);

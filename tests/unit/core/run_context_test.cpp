@@ -1,6 +1,9 @@
 #include "sqlbk/core/run_context.hpp"
 
+#include <atomic>
 #include <chrono>
+#include <future>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -208,6 +211,75 @@ TEST(RunContextTest, WorkForTheHostMayBeNested) {
               Errc::no_space);
     EXPECT_TRUE(test.context.is_isolated());
   });
+}
+
+// ---- What is let go of before the program is stopped.
+
+TEST(Suspending, LetsGoOfWhatIsHeldAndOfNothingElse) {
+  TestContext test;
+  int first = 0;
+  int second = 0;
+  const auto held = test.context.hold([&] { ++first; });
+  {
+    const auto ended = test.context.until(Deadline::never()).hold([&] { ++second; });
+  }
+  std::thread([&] { test.context.suspend(); }).join();
+  EXPECT_EQ(first, 1);
+  EXPECT_EQ(second, 0);
+  test.context.resume();
+}
+
+TEST(Suspending, NothingIsHeldBeforeTheRunGoesOn) {
+  TestContext test;
+  std::atomic<bool> is_held{false};
+  test.context.suspend();
+  std::thread taker([&] {
+    const auto held = test.context.hold([] {});
+    is_held = true;
+  });
+  std::this_thread::sleep_for(20ms);  // long enough to find a taker that does not wait
+  EXPECT_FALSE(is_held);
+  test.context.resume();
+  taker.join();
+  EXPECT_TRUE(is_held);
+}
+
+TEST(Suspending, AGuardEndsOnlyWhenItHasBeenLetGoOf) {
+  TestContext test;
+  std::atomic<bool> has_let_go{false};
+  std::promise<void> begun;
+  std::optional<std::thread> suspender;
+  {
+    const auto held = test.context.hold([&] {
+      begun.set_value();
+      std::this_thread::sleep_for(20ms);
+      has_let_go = true;
+    });
+    suspender.emplace([&] { test.context.suspend(); });
+    begun.get_future().wait();
+  }
+  EXPECT_TRUE(has_let_go);
+  suspender->join();
+}
+
+// The thread that watches a lock gives it back by the host, whatever the run is at.
+TEST(RunContextTest, AnotherThreadOfTheRunCanCallTheHost) {
+  TestContext test;
+  const std::thread::id here = std::this_thread::get_id();
+  test.context.run_isolated([&] {
+    const RunContext::HostCall call = test.context.host_call();
+    std::atomic<int> calls{0};
+    std::thread other([&] {
+      for (int i = 0; i < 1000; ++i) {
+        call([&] { calls += std::this_thread::get_id() == here ? 1 : 1000; });
+      }
+      EXPECT_EQ(code_of([&] { call([] { throw Error(Errc::no_space, "x"); }); }), Errc::no_space);
+    });
+    for (int i = 0; i < 1000; ++i) test.context.on_host([&] { ++calls; });
+    other.join();
+    EXPECT_EQ(calls, 2000);
+  });
+  test.context.host_call()([&] { EXPECT_EQ(std::this_thread::get_id(), here); });
 }
 
 TEST(Names, ArePrinted) {

@@ -26,6 +26,10 @@ bool may_have_holes(int fd, const std::string& path);
 // file system does not tell. Moves the descriptor's file offset.
 Extent extent_at(int fd, std::uint64_t offset, std::uint64_t end_bytes) noexcept;
 
+// How much of the first `length_bytes` of the file is data: what a copy that keeps holes needs room
+// for. Throws Error.
+std::uint64_t data_bytes(int fd, std::uint64_t length_bytes, const std::string& path);
+
 // Writes `bytes` at `offset` of a file that was `held_bytes` long, but for blocks of zeros behind
 // that: to a file that was not so long they are a hole, once it has its size. Throws Error.
 void write_around_holes(int fd, std::span<const std::byte> bytes, std::uint64_t offset,

@@ -7,7 +7,8 @@
 // descriptor table: what is closed there drops nothing. Only SQLite connections to the source are
 // opened on the host's side, where SQLite keeps its own account of descriptors (docs/library.md).
 //
-// Thread-safety: run_isolated() from any thread; HostThread::call() from the isolated thread only.
+// Thread-safety: run_isolated() from any thread; HostThread::call() from the isolated
+// thread and from threads that it has started, one after the other.
 #pragma once
 
 #include <functional>

@@ -1,5 +1,6 @@
 // What a run carries through all its parts: progress, cancel, deadline, log.
-// Thread-safety: progress and cancel from any thread; everything else on the thread of the run.
+// Thread-safety: progress, cancel, suspend() and resume() from any thread; everything else on the
+// thread of the run.
 #pragma once
 
 #include <chrono>
@@ -42,6 +43,8 @@ struct RunSettings {
 };
 
 class RunContext {
+  struct Shared;
+
  public:
   // REQUIRES: the references outlive it and everything that until() has given.
   RunContext(Progress& progress, const CancelToken& cancel, RunSettings settings = {});
@@ -79,6 +82,29 @@ class RunContext {
   };
   [[nodiscard]] WatchGuard watch(std::function<void()> check);
 
+  // What other processes may wait for while the run has it: a lock on the source. `let_go` is
+  // called by suspend(), from another thread, never after the guard's end. A guard is not to be had
+  // while the run is suspended: its making waits.
+  class HoldGuard {
+   public:
+    HoldGuard(std::shared_ptr<Shared> shared, std::function<void()> let_go);
+    HoldGuard(const HoldGuard&) = delete;
+    HoldGuard& operator=(const HoldGuard&) = delete;
+    ~HoldGuard();
+
+   private:
+    friend class RunContext;
+    std::shared_ptr<Shared> shared_;
+    std::function<void()> let_go_;
+  };
+  [[nodiscard]] HoldGuard hold(std::function<void()> let_go);
+
+  // For a program that is about to be stopped: lets go of all that the run holds, and keeps it from
+  // taking it again before resume(). What the run was at fails and is tried again. From any thread
+  // but those of the run and its host.
+  void suspend();
+  void resume();
+
   void log(LogLevel level, const std::string& message);
 
   // Runs `work` on a thread with a descriptor table of its own (host_thread.hpp).
@@ -89,9 +115,12 @@ class RunContext {
   // (every SQLite connection: SQLITE_CONFIG_LOG; the log sink), and for nothing that uses a
   // descriptor of the run. May be nested.
   void on_host(const std::function<void()>& work);
+  // The same for another thread of the run, which may call what is returned while the run goes on:
+  // it waits for its turn. Good until run_isolated() ends.
+  using HostCall = std::function<void(const std::function<void()>& work)>;
+  HostCall host_call() const;
 
  private:
-  struct Shared;
   RunContext(std::shared_ptr<Shared> shared, const Deadline& deadline);
 
   std::shared_ptr<Shared> shared_;
