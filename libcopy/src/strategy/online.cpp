@@ -225,7 +225,6 @@ class OnlineStrategy final : public CopyStrategy {
     refuse_struck_source(files, WalReadLocks::held, options, context);
     back_up(files, connection, image, context);
     require_no_later_backfill(files, start);
-    connection.close();
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
     if (connection.facts().uses_wal()) connection.require_same_shm(files);
     // Both see owners whose locks the kernel does not know.
