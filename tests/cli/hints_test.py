@@ -31,6 +31,9 @@ EXCEPTIONS = {
     "name one with --tempdir": "needs a system without /var/tmp, /tmp and /dev/shm",
     "vouch for it with --assume, or accept the verdict 'assumed' by leaving out --strict":
         "every refusal of that code has its own",
+    "before the last program closes the database, copy the database and its -wal with cp: closing "
+    "it drops commits that are in the WAL only. Then let its programs use SQLite 3.51.3 or later":
+        "it saves what may be lost: no later copy succeeds before another SQLite is at work",
 }
 
 CHECKPOINT = ("let the owner checkpoint (PRAGMA wal_checkpoint(TRUNCATE)); SQLite 3.50 and later does "
