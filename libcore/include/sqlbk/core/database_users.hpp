@@ -49,9 +49,9 @@ class DatabaseUsers {
   ~DatabaseUsers();
 
   // REQUIRES of both: no lock of this run and no SQLite connection of it rests on the source.
-  // Both refresh the sidecars of `files`, and throw as LiveFiles::refresh(). At the start of a small
-  // source on which no lock is held the answer is `these`, and what was seen then is in the answer
-  // at the end.
+  // Both refresh the sidecars of `files`, and throw as LiveFiles::refresh(). At the start of a
+  // small source on which no lock is held the answer is `these`, and what was seen then is in the
+  // answer at the end.
   UsersAnswer at_start();
   // `others`, too, where main is another file by then.
   UsersAnswer at_end();
