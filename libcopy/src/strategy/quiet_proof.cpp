@@ -54,6 +54,14 @@ bool journal_outlived_main(const SourceFacts& facts) {
   return facts.main.mtime_ns < facts.journal->mtime_ns;
 }
 
+// Of a process that holds a write lock on all of SHARED: neither PENDING nor RESERVED is locked.
+// The VFS unix-excl takes that lock to read and keeps it (unixFileLock() in os_unix.c), and no
+// other takes it without PENDING. It tells the VFS, and nothing of a transaction.
+bool is_unix_excl(const LiveFiles& files) {
+  return !conflicting_lock(files.fd_of(SourceFile::main), kPendingByte, 2, false,
+                           files.main_path());
+}
+
 std::string name_of(const LockHolder& holder) {
   // 0 and -1: it is in another process-id namespace, or the lock is one of an open file.
   return holder.pid > 0 ? "process " + std::to_string(holder.pid)
@@ -153,6 +161,10 @@ void QuietProof::check_locks() {
   } else if (facts_.journal && locks.exclusive && !main_outlived_journal(facts_) &&
              accept_journal_of(*locks.exclusive)) {
     return;
+  } else if (locks.exclusive && is_unix_excl(files_)) {
+    assume_journal_of(*locks.exclusive, "locks it by the VFS unix-excl, whether it writes or not",
+                      "where nothing says that a transaction is under way");
+    return;
   }
   throw Error(Errc::source_busy, "unable to prove a copy of " + quoted(files_.given_path()) +
                                      " consistent: " + name_of(*locks.writer) +
@@ -176,13 +188,17 @@ bool QuietProof::accept_journal_of(const LockHolder& writer) {
     case WriterJournal::unseen:
       break;
   }
-  assumptions_ = {
-      {AssumptionKind::journals_here, name_of(writer) +
-                                          ", which holds an EXCLUSIVE lock, journals "
-                                          "to " +
-                                          quoted(files_.path_of(SourceFile::journal)) +
-                                          ", which says that no transaction is under way"}};
+  assume_journal_of(writer, "holds an EXCLUSIVE lock",
+                    "which says that no transaction is under way");
   return true;
+}
+
+void QuietProof::assume_journal_of(const LockHolder& writer, const std::string& its_lock,
+                                   const std::string& its_journal) {
+  rests_on_journal_ = true;
+  assumptions_ = {{AssumptionKind::journals_here,
+                   name_of(writer) + ", which " + its_lock + ", journals to " +
+                       quoted(files_.path_of(SourceFile::journal)) + ", " + its_journal}};
 }
 
 }  // namespace sqlbk::copy

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "sqlbk/core/evidence.hpp"
@@ -42,6 +43,8 @@ class QuietProof {
   void wait_for_tick(Seen& seen);
   void check_locks();
   bool accept_journal_of(const LockHolder& writer);
+  void assume_journal_of(const LockHolder& writer, const std::string& its_lock,
+                         const std::string& its_journal);
 
   LiveFiles& files_;
   RunContext& context_;

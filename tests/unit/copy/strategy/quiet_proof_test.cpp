@@ -248,6 +248,49 @@ TEST_F(Quiet, AReaderIsNoWriter) {
   EXPECT_EQ(finish_failure(), std::nullopt) << message_;
 }
 
+// The VFS unix-excl, as Firefox uses it: a write lock on all of SHARED from the first read on, and
+// never another. It says nothing of a transaction.
+TEST_F(Quiet, AnOwnerByUnixExclIsTakenToJournalHere) {
+  make_database(kit::JournalMode::delete_file);
+  const auto connection = std::make_shared<std::optional<sqlite::Connection>>();
+  test::Child child({[=, this] {
+                       connection->emplace(path_, sqlite::OpenMode::read_write, "unix-excl");
+                       (*connection)->execute("PRAGMA synchronous=OFF; PRAGMA cache_size=10");
+                       static_cast<void>((*connection)->integer("SELECT count(*) FROM account"));
+                     },
+                     [=] { (*connection)->execute("UPDATE account SET balance = balance + 1"); },
+                     [=] { (*connection)->execute("BEGIN; UPDATE account SET balance = 7"); },
+                     [=] { (*connection)->execute("ROLLBACK"); }});
+  for (const std::size_t task : {0U, 1U}) {
+    child.run(task);
+    ASSERT_FALSE(fs::exists(path_ + "-journal"));
+    ASSERT_EQ(begin_failure(), std::nullopt) << message_;
+    ASSERT_EQ(finish_failure(), std::nullopt) << message_;
+    EXPECT_TRUE(proof_->rests_on_journal());
+    ASSERT_EQ(proof_->assumptions().size(), 1U);
+    const Assumption& assumption = proof_->assumptions().front();
+    EXPECT_EQ(assumption.kind, AssumptionKind::journals_here);
+    for (const std::string& part :
+         {std::to_string(child.pid()), std::string("unix-excl"), path_ + "-journal"}) {
+      EXPECT_NE(assumption.sentence.find(part), std::string::npos) << assumption.sentence;
+    }
+  }
+  // A transaction that has spilled: its journal, and nothing else, tells.
+  child.run(2);
+  ASSERT_TRUE(fs::exists(path_ + "-journal"));
+  ASSERT_EQ(begin_failure(), std::nullopt) << message_;
+  EXPECT_EQ(proof_->facts().journal_state, format::JournalState::active);
+  EXPECT_EQ(finish_failure(), std::nullopt) << message_;
+  EXPECT_TRUE(proof_->assumptions().empty());
+  // One that begins or ends inside the window.
+  begin();
+  child.run(3);
+  EXPECT_EQ(finish_failure(), Errc::source_changed) << message_;
+  begin();
+  child.run(1);
+  EXPECT_EQ(finish_failure(), Errc::source_changed) << message_;
+}
+
 class QuietOwners : public Quiet,
                     public ::testing::WithParamInterface<
                         std::tuple<kit::JournalMode, kit::LockingMode, kit::AfterLast>> {};
