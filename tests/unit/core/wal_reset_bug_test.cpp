@@ -3,6 +3,7 @@
 #include <array>
 #include <fcntl.h>
 #include <functional>
+#include <memory>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -101,7 +102,7 @@ class WalResetBug : public testing::Test {
   static void fill(RemoteSqlite& owner) {
     owner.run(
         "DELETE FROM t; PRAGMA incremental_vacuum; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
-        "SELECT i + 1 FROM n WHERE i < 100) INSERT INTO t SELECT i, zeroblob(900) FROM n");
+        "SELECT i + 1 FROM n WHERE i < 40) INSERT INTO t SELECT i, zeroblob(900) FROM n");
     owner.run("PRAGMA wal_checkpoint(TRUNCATE)");
   }
   static std::string change(unsigned first, unsigned last) {
@@ -110,20 +111,20 @@ class WalResetBug : public testing::Test {
   }
   // Half of the WAL is backfilled, and of the pages of that half some have later frames.
   void backfill_half(RemoteSqlite& owner, RemoteSqlite& reader) const {
-    owner.run(change(1, 10) + " OR id > 90");
+    owner.run(change(1, 4) + " OR id > 36");
     reader.run("BEGIN; SELECT count(*) FROM t");
-    owner.run(change(5, 30));
+    owner.run(change(3, 10));
     owner.run("PRAGMA wal_checkpoint(PASSIVE)");
     reader.run("ROLLBACK");
-    ASSERT_EQ(test::read_shm(path_, test::kBackfillOffset), 20U);
-    ASSERT_EQ(test::read_shm(path_, test::kMxFrameOffset), 46U);
+    ASSERT_EQ(test::read_shm(path_, test::kBackfillOffset), 8U);
+    ASSERT_EQ(test::read_shm(path_, test::kMxFrameOffset), 16U);
   }
   void backfill_half(RemoteSqlite& owner) const {
     RemoteSqlite reader(path_);
     backfill_half(owner, reader);
   }
   static void backfill_all(RemoteSqlite& owner) {
-    owner.run(change(1, 30) + " OR id > 90");
+    owner.run(change(1, 10) + " OR id > 36");
     owner.run("PRAGMA wal_checkpoint(PASSIVE)");
   }
   WalResetBugFinding ask(WalReadLocks locks = WalReadLocks::none) const {
@@ -152,8 +153,8 @@ TEST_F(WalResetBug, HalfBackfilledIsSound) {
   backfill_half(owner);
   const WalResetBugFinding finding = ask();
   EXPECT_EQ(finding.answer, Answer::sound);
-  EXPECT_EQ(finding.mx_frame, 46U);
-  EXPECT_EQ(finding.backfilled_frames, 20U);
+  EXPECT_EQ(finding.mx_frame, 16U);
+  EXPECT_EQ(finding.backfilled_frames, 8U);
 }
 
 // walRestartHdr() changes the index first, and there the commit before nBackfill = 0; the file's
@@ -266,9 +267,8 @@ TEST_F(WalResetBug, EveryBackfilledPageCounts) {
     }
     ASSERT_EQ(::pwrite(main.get(), &before, 1, last_byte), 1);
   }
-  // Of the 20 frames that are backfilled six were replaced by later ones.
-  EXPECT_EQ(missing,
-            (std::vector<std::uint32_t>{1, 2, 3, 4, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20}));
+  // Of the 8 frames that are backfilled two were replaced by later ones.
+  EXPECT_EQ(missing, (std::vector<std::uint32_t>{1, 2, 5, 6, 7, 8}));
 }
 
 // The bytes that the header reserves are not SQLite's; cksumvfs has checksums there, of main only.
@@ -321,6 +321,63 @@ TEST_F(WalResetBug, ThePageOfTheLockBytesDoesNotCount) {
   EXPECT_EQ(find(kLockPage - 1)->frame, 2U);
 }
 
+// Main as it was when all of a generation was backfilled, each page in the slot of its number.
+class EarlierPages {
+ public:
+  EarlierPages(const std::string& main, const std::string& copy) {
+    const test::Buffer bytes = test::read_file(main);
+    test::write_file(copy, bytes);
+    fd_ = open_at(AT_FDCWD, copy, O_RDONLY | O_CLOEXEC, 0, copy);
+    const auto count = static_cast<std::uint32_t>(bytes.size() / kPageSize);
+    PageMapBuilder builder;
+    for (std::uint32_t page = 1; page <= count; ++page) builder.put(page, page);
+    pages_ = {.file = {fd_.get(), copy},
+              .first_offset_bytes = 0,
+              .slot_size_bytes = kPageSize,
+              .map = std::move(builder).finish(count)};
+  }
+  const NewerPages& pages() const noexcept { return pages_; }
+
+ private:
+  UniqueFd fd_;
+  NewerPages pages_;
+};
+
+// A reset has dropped the frame of a page that main lacks.
+TEST_F(WalResetBug, APageOfAnEarlierGenerationIsMissing) {
+  RemoteSqlite owner(path_);
+  make(owner);
+  backfill_all(owner);
+  const EarlierPages earlier(path_, directory_.file("earlier"));
+  owner.run("INSERT INTO t(v) SELECT randomblob(900) FROM t WHERE id <= 3");
+  LiveFiles files(path_);
+  const std::optional<WalHeaderBytes> generation = wal_header_by_path(files);
+  const auto ask_earlier = [&] {
+    return find_page_lost_before(files, *generation, earlier.pages(), no_tick);
+  };
+  EXPECT_EQ(ask_earlier().answer, Answer::sound);
+  const std::uint32_t pages = static_cast<std::uint32_t>(test::read_file(path_).size() / kPageSize);
+  unsigned struck = 0;
+  for (std::uint32_t page = 1; page <= pages; ++page) {
+    const UniqueFd main = open_at(AT_FDCWD, path_, O_RDWR | O_CLOEXEC, 0, path_);
+    const auto last_byte = off_t{page} * kPageSize - 1;
+    std::byte before{};
+    ASSERT_EQ(::pread(main.get(), &before, 1, last_byte), 1);
+    const std::byte other = ~before;
+    ASSERT_EQ(::pwrite(main.get(), &other, 1, last_byte), 1);
+    const WalResetBugFinding finding = ask_earlier();
+    if (finding.answer == Answer::struck) {
+      ++struck;
+      EXPECT_EQ(finding.missing->page_number, page);
+      EXPECT_EQ(finding.missing->frame, 0U);
+    }
+    ASSERT_EQ(::pwrite(main.get(), &before, 1, last_byte), 1);
+  }
+  // All but those that the generation of now has frames of.
+  EXPECT_LT(struck, pages);
+  EXPECT_GT(struck, pages / 2);
+}
+
 TEST_F(WalResetBug, TheErrorSaysWhatWasSeen) {
   const Error numbers = wal_reset_bug_error(
       {.answer = Answer::struck, .mx_frame = 20, .backfilled_frames = 40, .missing = std::nullopt},
@@ -348,9 +405,9 @@ struct Action {
 
 std::vector<Action> actions() {
   const std::string commit = "UPDATE t SET v = randomblob(900) WHERE id % 5 = 1";
-  const std::string grow = "INSERT INTO t(v) SELECT randomblob(900) FROM t WHERE id <= 30";
+  const std::string grow = "INSERT INTO t(v) SELECT randomblob(900) FROM t WHERE id <= 12";
   const std::string shrink =
-      "BEGIN; DELETE FROM t WHERE id > 60; PRAGMA incremental_vacuum; COMMIT";
+      "BEGIN; DELETE FROM t WHERE id > 25; PRAGMA incremental_vacuum; COMMIT";
   const std::string passive = "PRAGMA wal_checkpoint(PASSIVE)";
   const std::string full = "PRAGMA wal_checkpoint(FULL)";
   const std::string restart = "PRAGMA wal_checkpoint(RESTART)";
@@ -375,14 +432,27 @@ std::vector<Action> actions() {
           {"rollback", {"BEGIN; " + commit + "; ROLLBACK"}}};
 }
 
+// What is asked, of which source.
+enum class Scene {
+  half,  // of it is backfilled
+  half_locked,
+  all,
+  all_locked,
+  earlier,  // pages of the generation before, as a copy that followed the WAL keeps them
+};
+constexpr std::array kSceneNames{"half", "half_locked", "all", "all_locked", "earlier"};
+
 struct Between {
   Action action;
-  bool is_all_backfilled;
-  WalReadLocks locks;
+  Scene scene;
 };
 
+std::string name_of(const Between& between) {
+  return between.action.name + "_" + kSceneNames.at(static_cast<std::size_t>(between.scene));
+}
+
 void PrintTo(const Between& between, std::ostream* out) {
-  *out << between.action.name;
+  *out << name_of(between);
 }
 
 class WalResetBugBetween : public WalResetBug, public testing::WithParamInterface<Between> {
@@ -392,26 +462,48 @@ class WalResetBugBetween : public WalResetBug, public testing::WithParamInterfac
   // The answer, where the action came before call `at`; nullopt: there are fewer calls.
   std::optional<Answer> answer_beside(unsigned at) {
     fill(owner_);
-    if (GetParam().is_all_backfilled) {
-      backfill_all(owner_);
-    } else {
-      backfill_half(owner_, reader_);
-    }
-    const bool is_locked = GetParam().locks == WalReadLocks::held;
-    if (is_locked) reader_.run("BEGIN; SELECT count(*) FROM t");
+    prepare();
+    if (is_locked()) reader_.run("BEGIN; SELECT count(*) FROM t");
     const std::optional<Answer> answer = ask_beside(at);
-    EXPECT_EQ(ask(GetParam().locks).answer, Answer::sound) << "afterwards";
-    if (is_locked) reader_.run("ROLLBACK");
+    EXPECT_EQ(ask(locks()).answer, Answer::sound) << "afterwards";
+    if (is_locked()) reader_.run("ROLLBACK");
     return answer;
   }
 
  private:
+  static bool is_locked() {
+    return GetParam().scene == Scene::half_locked || GetParam().scene == Scene::all_locked;
+  }
+  static WalReadLocks locks() { return is_locked() ? WalReadLocks::held : WalReadLocks::none; }
+
+  void prepare() {
+    switch (GetParam().scene) {
+      case Scene::half:
+      case Scene::half_locked:
+        backfill_half(owner_, reader_);
+        return;
+      case Scene::all:
+      case Scene::all_locked:
+        backfill_all(owner_);
+        return;
+      case Scene::earlier:
+        backfill_all(owner_);
+        earlier_ = std::make_unique<EarlierPages>(path_, memory_.file("earlier"));
+        owner_.run(change(3, 6));
+        return;
+    }
+  }
+
   std::optional<Answer> ask_beside(unsigned at) {
     LiveFiles files(path_);
+    const std::optional<WalHeaderBytes> generation = wal_header_by_path(files);
     const Interference between(at, [this] {
       for (const std::string& sql : GetParam().action.statements) owner_.run(sql);
     });
-    const Answer answer = ask_once(files, GetParam().locks, no_tick).answer;
+    const Answer answer =
+        GetParam().scene == Scene::earlier
+            ? find_page_lost_before(files, *generation, earlier_->pages(), no_tick).answer
+            : ask_once(files, locks(), no_tick).answer;
     return between.has_acted() ? std::optional(answer) : std::nullopt;
   }
 
@@ -419,6 +511,7 @@ class WalResetBugBetween : public WalResetBug, public testing::WithParamInterfac
   std::string in_memory_ = path_ = memory_.file("source.db");
   RemoteSqlite owner_{path_};
   RemoteSqlite reader_{path_};
+  std::unique_ptr<EarlierPages> earlier_;
 };
 
 TEST_P(WalResetBugBetween, TwoReads) {
@@ -434,10 +527,8 @@ TEST_P(WalResetBugBetween, TwoReads) {
 std::vector<Between> all_between() {
   std::vector<Between> cases;
   for (const Action& action : actions()) {
-    for (const bool is_all_backfilled : {false, true}) {
-      for (const WalReadLocks locks : {WalReadLocks::none, WalReadLocks::held}) {
-        cases.push_back({action, is_all_backfilled, locks});
-      }
+    for (std::size_t scene = 0; scene < kSceneNames.size(); ++scene) {
+      cases.push_back({action, static_cast<Scene>(scene)});
     }
   }
   return cases;
@@ -445,9 +536,7 @@ std::vector<Between> all_between() {
 
 INSTANTIATE_TEST_SUITE_P(Any, WalResetBugBetween, testing::ValuesIn(all_between()),
                          [](const testing::TestParamInfo<Between>& one) {
-                           return one.param.action.name +
-                                  (one.param.is_all_backfilled ? "_all" : "_half") +
-                                  (one.param.locks == WalReadLocks::held ? "_locked" : "");
+                           return name_of(one.param);
                          });
 
 }  // namespace
