@@ -63,7 +63,8 @@ class DatabaseUsers {
 
 // Whether the process that holds a write lock on main has the -journal beside it open.
 enum class WriterJournal {
-  open,      // it journals to this file: SQLite closes it for journal_mode MEMORY and OFF
+  open,      // it journals to this file: for journal_mode OFF and MEMORY SQLite closes it, or, in
+             // some versions, goes on writing to it
   not_open,  // it keeps its journal elsewhere, or none, or has not begun to write
   unseen,    // another user's process, another process-id namespace, or a lock of an open file
 };
