@@ -59,7 +59,8 @@ class DatabaseUsers::Poll {
   bool may_wait_for_end() {
     const users::Observation now = users::observe_without_processes(files_);
     is_deferred_ = users::is_unlocked(now) && main_.size_bytes <= kSmallBytes;
-    if (is_deferred_ && !begun_.valid()) begin_scan(now);
+    // One that an earlier attempt has left is of its start.
+    if (is_deferred_ && !std::exchange(is_first_, false)) begin_scan(now);
     return is_deferred_;
   }
 
@@ -98,6 +99,7 @@ class DatabaseUsers::Poll {
 
   LiveFiles& files_;
   std::future<platform::ProcessScan> begun_;
+  bool is_first_ = true;      // attempt
   bool is_deferred_ = false;  // the poll at the start is made at the end
   FileStat main_;
   users::Observation seen_;  // by the last poll

@@ -268,6 +268,14 @@ std::optional<users::Process> process_in_a_thread(int pid, const std::vector<Wan
   return std::nullopt;
 }
 
+// Where /proc is that of another process-id namespace, its numbers are those of other processes.
+bool shows_own_numbers() {
+  std::array<char, 16> self{};
+  const ssize_t size = ::readlink("/proc/self", self.data(), self.size());
+  return size > 0 && std::string_view(self.data(), static_cast<std::size_t>(size)) ==
+                         std::to_string(::getpid());
+}
+
 users::Process invisible(int pid) {
   users::Process process;
   process.pid = pid;
@@ -311,6 +319,7 @@ std::vector<WantedFile> wanted_files(const LiveFiles& files) {
 }
 
 std::optional<users::Process> process_of(int pid, const std::vector<WantedFile>& wanted) {
+  if (!shows_own_numbers()) return invisible(pid);
   Table table(directory_of(pid), wanted);
   if (table.sight() == Sight::seen) {
     auto process = table.has(SourceFile::main) ? std::nullopt : process_in_a_thread(pid, wanted);
@@ -322,6 +331,7 @@ std::optional<users::Process> process_of(int pid, const std::vector<WantedFile>&
 
 ProcessScan scan_processes(const std::vector<WantedFile>& wanted) {
   ProcessScan scan{.wanted = wanted, .processes = {}, .unseen = 0};
+  if (!shows_own_numbers()) return scan;
   const Directory processes(::opendir("/proc"));
   while (processes) {
     const std::optional<int> pid = next_number(processes.get());
@@ -337,7 +347,7 @@ ProcessScan scan_processes(const std::vector<WantedFile>& wanted) {
 
 bool may_look_into_all_processes() {
   // Where process 1 is hidden (hidepid), others are, too.
-  return Directory(::opendir("/proc/1/fd")) != nullptr;
+  return shows_own_numbers() && Directory(::opendir("/proc/1/fd")) != nullptr;
 }
 
 std::size_t process_count() {

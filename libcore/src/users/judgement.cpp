@@ -267,11 +267,13 @@ std::string lock_file_unclear(const Observation& seen) {
            !shows_its_transactions(seen, process);
   });
   const bool is_named = seen.lock_file->pid && seen.lock_file->is_alive;
+  // A process outside has written its number there.
+  const bool may_be_outside = !seen.is_initial_namespace && !is_named;
   const bool names_unseen =
       is_named && std::ranges::none_of(seen.processes, [&](const Process& process) {
         return process.pid == *seen.lock_file->pid && process.is_visible;
       });
-  if ((is_stale || !is_open) && !names_unseen) return "";
+  if ((is_stale || !is_open) && !names_unseen && !may_be_outside) return "";
   return unseen("no transaction is under way on " + name_of(seen),
                 "a lock file lies beside it, " + quoted(seen.lock_file->path) +
                     ", and a program without a lock that the kernel knows may be its owner");

@@ -495,6 +495,20 @@ TEST_F(DatabaseUsersTest, AnOwnerThatLocksWithFlock) {
   expect(kOthers, answer());
 }
 
+// What was begun for an attempt that failed says nothing of the next one.
+TEST_F(DatabaseUsersTest, EachAttemptLooksAnew) {
+  make("delete");
+  LiveFiles files(path_);
+  DatabaseUsers users(files);
+  expect(kThese, users.at_start());
+  while (test::names_in("/proc/self/task").size() > 1) ::usleep(1000);  // until it has looked
+  const Bystander owner([this] {
+    if (::flock(open_or_exit(path_, O_RDWR), LOCK_EX) != 0) ::_exit(3);
+  });
+  static_cast<void>(users.at_start());
+  expect(kOthers, users.at_end());
+}
+
 TEST_F(DatabaseUsersTest, AFlockThatThisProgramHoldsIsNoOwner) {
   make("delete");
   const UniqueFd held = open_at(AT_FDCWD, path_, O_RDWR, 0, path_);

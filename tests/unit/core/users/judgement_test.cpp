@@ -231,6 +231,14 @@ TEST(Judgement, AFileSystemAboveMayWriteBack) {
   expect(UsersVerdict::these, seen);
 }
 
+TEST(Judgement, ALockFileNamesAProcessOfItsOwnNamespace) {
+  Observation seen = at_rest();
+  seen.lock_file = LockFile{.path = "/d/x.db.lock", .pid = 77, .is_alive = false};
+  expect(UsersVerdict::these, seen);  // that one is dead
+  seen.is_initial_namespace = false;
+  expect(UsersVerdict::unknown, seen, "'/d/x.db.lock'");
+}
+
 TEST(Judgement, SeveralThingsThatCannotBeSeenAreAllSaid) {
   Observation seen = at_rest();
   seen.names = 3;
