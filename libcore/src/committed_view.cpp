@@ -32,6 +32,10 @@ format::WalFrameHeader frame_header(const BorrowedFile& wal, std::uint64_t frame
 }
 
 PageMap last_frames(const BorrowedFile& wal, const WalPrefix& prefix, RunContext& context) {
+  if (prefix.frames > std::numeric_limits<std::uint32_t>::max()) {
+    throw Error(Errc::damaged, quoted(wal.path) + " has more frames than SQLite can number")
+        .with_path(wal.path);
+  }
   if (prefix.last_frames.frames == prefix.frames) return prefix.last_frames.map;
   constexpr std::uint64_t kFramesBetweenTicks = 1024;
   PageMapBuilder builder;

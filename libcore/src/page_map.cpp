@@ -7,7 +7,8 @@
 namespace sqlbk {
 namespace {
 
-constexpr std::size_t kFirstCapacity = 512;
+// So many are sorted but once: half a megabyte.
+constexpr std::size_t kMostUnsorted = std::size_t{1} << 16U;
 constexpr unsigned kDigitBits = 11;
 constexpr std::size_t kDigits = std::size_t{1} << kDigitBits;
 
@@ -47,12 +48,10 @@ std::uint32_t PageMap::slot_of(std::uint32_t page_number) const noexcept {
 }
 
 void PageMapBuilder::put(std::uint32_t page_number, std::uint32_t slot) {
-  if (pages_.size() == pages_.capacity()) {
+  if (pages_.size() == pages_.capacity() && pages_.size() >= kMostUnsorted) {
     drop_replaced();
-    // Only where half of it is in use: else it would be full again after a few more.
-    if (pages_.size() >= pages_.capacity() / 2) {
-      pages_.reserve(std::max(kFirstCapacity, 2 * pages_.capacity()));
-    }
+    // Where less than half of it is in use, there is room for many more.
+    if (pages_.size() >= pages_.capacity() / 2) pages_.reserve(2 * pages_.capacity());
   }
   pages_.push_back({page_number, slot});
 }

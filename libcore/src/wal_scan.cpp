@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <utility>
+#include <vector>
 
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
@@ -11,6 +12,42 @@
 namespace sqlbk {
 
 using format::wal_frame_offset;
+
+namespace {
+
+// The last frame of each page among those that are committed: a frame of an open transaction takes
+// no other one's place before the commit is there.
+class CommittedFrames {
+ public:
+  void add(const format::WalFrameHeader& frame, std::uint64_t number) {
+    open_.push_back({frame.page_number, static_cast<std::uint32_t>(number)});
+    if (!frame.is_commit()) return;
+    for (const PageSlot& slot : open_) map_.put(slot.page_number, slot.slot);
+    open_.clear();
+  }
+  PageMap finish(std::uint32_t size_pages) && { return std::move(map_).finish(size_pages); }
+
+ private:
+  PageMapBuilder map_;
+  std::vector<PageSlot> open_;
+};
+
+// Reads frames as long as they are valid.
+void read_valid(WalFrames& frames, format::WalScanner& scanner, CommittedFrames& noted,
+                RunContext& context) {
+  std::uint64_t since_tick = 0;
+  while (true) {
+    const format::Bytes frame = frames.next();
+    if (frame.empty() || !scanner.accept(frame)) return;
+    noted.add(format::parse_wal_frame_header(frame), scanner.valid_frames());
+    since_tick += frame.size();
+    if (since_tick < 4 * WalFrames::kBatchBytes) continue;
+    since_tick = 0;
+    context.tick();
+  }
+}
+
+}  // namespace
 
 bool slot_has_zero_salts(int wal_fd, const std::string& path, std::uint64_t offset) {
   constexpr std::size_t kSaltOffset = 8;
@@ -33,29 +70,15 @@ WalScan scan_wal(int wal_fd, const std::string& path, RunContext& context) {
   if (!scan.header) return scan;
   format::WalScanner scanner(*scan.header);
   WalFrames frames(wal_fd, path, scan.header->page_size_bytes);
-  PageMapBuilder last_frames;
-  std::uint64_t since_tick = 0;
-  while (true) {
-    const format::Bytes frame = frames.next();
-    if (frame.empty() || !scanner.accept(frame)) break;
-    last_frames.put(format::parse_wal_frame_header(frame).page_number,
-                    static_cast<std::uint32_t>(scanner.valid_frames()));
-    since_tick += frame.size();
-    if (since_tick >= 4 * WalFrames::kBatchBytes) {
-      since_tick = 0;
-      context.tick();
-    }
-  }
+  CommittedFrames noted;
+  read_valid(frames, scanner, noted, context);
   scan.committed = {.header = *scan.header,
                     .frames = scanner.committed_frames(),
                     .size_pages = scanner.committed_size_pages(),
-                    .vouched_by_index = false};
+                    .vouched_by_index = false,
+                    .last_frames = {scanner.committed_frames(),
+                                    std::move(noted).finish(scanner.committed_size_pages())}};
   scan.valid_frames = scanner.valid_frames();
-  // Frames behind the last commit may have taken the place of committed ones.
-  if (scan.valid_frames == scan.committed.frames) {
-    scan.committed.last_frames = {scan.valid_frames,
-                                  std::move(last_frames).finish(scan.committed.size_pages)};
-  }
   scan.zero_salts_follow = slot_has_zero_salts(
       wal_fd, path, wal_frame_offset(scan.valid_frames + 1, scan.header->page_size_bytes));
   return scan;

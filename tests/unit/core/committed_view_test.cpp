@@ -297,6 +297,16 @@ TEST_F(CommittedViewTest, AWalThatIsShorterThanItsPrefix) {
   EXPECT_EQ(code_of([&] { view_of(prefix); }), Errc::io_error);
 }
 
+TEST_F(CommittedViewTest, MoreFramesThanSQLiteCanNumber) {
+  main_ = main_with(empty_schema_page(directory_, 512));
+  wal_ = wal_with({});
+  WalPrefix prefix;
+  prefix.header.page_size_bytes = 512;
+  prefix.frames = std::uint64_t{1} << 32U;
+  prefix.size_pages = 1;
+  EXPECT_EQ(code_of([&] { view_of(prefix); }), Errc::damaged);
+}
+
 TEST_F(CommittedViewTest, CanBeInterruptedWhileItIsMade) {
   Files files;
   files.main = empty_schema_page(directory_, 512);

@@ -1,9 +1,9 @@
 // Where the newest version of each page is kept: of a WAL, the last frame that holds the page.
 //
 // Memory: 8 bytes for each page in the map, which its copies share. While it is filled, at most 24
-// for each put() and 64 for each page. It never grows with the number that a frame states for its
-// page. Thread-safety: a PageMap is constant; a PageMapBuilder belongs to one thread. Neither
-// throws but std::bad_alloc.
+// for each put(), and where that is more than a few megabytes at most 64 for each page. It never
+// grows with the number that a frame states for its page. Thread-safety: a PageMap is constant; a
+// PageMapBuilder belongs to one thread. Neither throws but std::bad_alloc.
 #pragma once
 
 #include <cstdint>
