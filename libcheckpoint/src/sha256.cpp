@@ -1,9 +1,9 @@
 #include "sha256.hpp"
 
 #include <array>
-#include <openssl/evp.h>
 #include <vector>
 
+#include "libcrypto.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
 
@@ -19,22 +19,23 @@ void require(bool worked) {
 }  // namespace
 
 void Sha256::Free::operator()(evp_md_ctx_st* context) const noexcept {
-  EVP_MD_CTX_free(context);
+  libcrypto().EVP_MD_CTX_free(context);
 }
 
-Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
-  require(context_ != nullptr && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
+Sha256::Sha256() : context_(libcrypto().EVP_MD_CTX_new()) {
+  require(context_ != nullptr &&
+          libcrypto().EVP_DigestInit_ex(context_.get(), libcrypto().EVP_sha256(), nullptr) == 1);
 }
 
 void Sha256::update(std::span<const std::byte> bytes) {
-  require(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1);
+  require(libcrypto().EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1);
 }
 
 std::array<std::byte, 32> Sha256::take() {
   std::array<std::byte, 32> digest{};
-  require(EVP_DigestFinal_ex(context_.get(), reinterpret_cast<unsigned char*>(digest.data()),
-                             nullptr) == 1 &&
-          EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
+  require(libcrypto().EVP_DigestFinal_ex(
+              context_.get(), reinterpret_cast<unsigned char*>(digest.data()), nullptr) == 1 &&
+          libcrypto().EVP_DigestInit_ex(context_.get(), libcrypto().EVP_sha256(), nullptr) == 1);
   return digest;
 }
 
