@@ -4,12 +4,12 @@
 #include <future>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "linux/process_files.hpp"
 #include "sqlbk/core/error.hpp"
 #include "users/judgement.hpp"
 #include "users/observe.hpp"
+#include "users/search.hpp"
 
 namespace sqlbk {
 namespace {
@@ -27,14 +27,15 @@ constexpr std::uint64_t kSmallBytes = 64U << 20U;
 
 class DatabaseUsers::Poll {
  public:
-  explicit Poll(LiveFiles& files) : files_(files) {
-    begin_scan(users::observe_without_processes(files));
+  explicit Poll(LiveFiles& files) : files_(files), seen_(users::observe_locks(files)) {
+    if (users::needs_search(seen_)) begin_search();
   }
 
   UsersAnswer at_start() {
     main_ = files_.stat(SourceFile::main);
-    answer_ = {};
-    if (!may_wait_for_end()) answer_ = poll();
+    seen_ = users::observe_locks(files_);
+    is_searching_ = can_search_meanwhile();
+    answer_ = is_searching_ ? UsersAnswer() : poll();
     return answer_;
   }
 
@@ -42,53 +43,73 @@ class DatabaseUsers::Poll {
     const bool is_same =
         files_.is_current(SourceFile::main) && files_.stat(SourceFile::main).same_file(main_);
     if (!is_same) return replaced();
-    const users::Observation now = users::observe_without_processes(files_);
-    if (is_deferred_) {
-      // Of a moment before the locks that are there now.
-      if (!users::is_unlocked(now)) begun_ = {};
-      return poll();
+    const users::Observation now = users::observe_locks(files_);
+    const bool is_as_before = users::is_as_before(seen_, now);
+    if (!std::exchange(is_searching_, false)) {
+      return seen_.has_searched && is_as_before ? answer_ : worse_of(answer_, poll());
     }
-    if (seen_.has_searched && users::is_as_before(seen_, now)) return answer_;
-    UsersAnswer answer = poll();
-    return answer.verdict < answer_.verdict ? answer_ : answer;
+    // Where no lock was held at either time, the files of now are those that count.
+    const bool is_still_unlocked = users::is_unlocked(seen_) && users::is_unlocked(now);
+    if (is_still_unlocked) seen_ = now;
+    answer_ = conclude();
+    return is_as_before || is_still_unlocked ? answer_ : worse_of(answer_, poll());
   }
 
  private:
-  // Where no lock is held, nothing is under way whose end would hide it: the processes are looked
-  // into while the attempt is made, unless so much would be copied in vain.
-  bool may_wait_for_end() {
-    const users::Observation now = users::observe_without_processes(files_);
-    is_deferred_ = users::is_unlocked(now) && main_.size_bytes <= kSmallBytes;
-    // One that an earlier attempt has left is of its start.
-    if (is_deferred_ && !std::exchange(is_first_, false)) begin_scan(now);
-    return is_deferred_;
+  // What locks and files have shown, with the processes that were found meanwhile.
+  UsersAnswer conclude() {
+    users::Search found = search_.get();
+    const bool is_of_these = found.wanted == platform::wanted_files(files_);
+    seen_ = users::observe_found(std::move(seen_), std::move(found));
+    const UsersAnswer answer = users::judge(seen_);
+    return is_of_these && is_certain(answer, seen_) ? answer : poll();
   }
 
-  void begin_scan(const users::Observation& seen) {
-    if (!users::needs_all_processes(seen)) return;
-    begun_ =
-        std::async(std::launch::async, platform::scan_processes, platform::wanted_files(files_));
+  static bool is_certain(const UsersAnswer& answer, const users::Observation& seen) {
+    return answer.verdict == UsersVerdict::these ||
+           (answer.verdict == UsersVerdict::unknown && !seen.is_stale);
+  }
+  static UsersAnswer worse_of(UsersAnswer one, UsersAnswer other) {
+    return other.verdict < one.verdict ? one : other;
+  }
+
+  void begin_search() {
+    search_ = std::async(std::launch::async, users::search, users::order_search(files_, seen_));
+  }
+
+  // The processes are looked for while the attempt is made, unless so much would be copied in vain,
+  // or the first of the holders contradicts already.
+  bool can_search_meanwhile() {
+    if (!users::needs_search(seen_) || main_.size_bytes > kSmallBytes) return false;
+    if (users::judge(users::observe_named_holders(seen_, files_)).verdict == UsersVerdict::others) {
+      return false;
+    }
+    // One that an earlier attempt has left is of its start.
+    if (!std::exchange(is_first_, false) || !search_.valid()) begin_search();
+    return true;
   }
 
   UsersAnswer poll() {
     std::chrono::milliseconds pause = kFirstPause;
     for (int i = 1;; ++i) {
-      seen_ = users::observe(files_, [this] { return scan(); });
+      seen_ = users::observe_locks(files_);
+      seen_ = users::needs_search(seen_) ? users::observe_found(std::move(seen_), search_now())
+                                         : users::observe_named_holders(std::move(seen_), files_);
       UsersAnswer answer = users::judge(seen_);
-      const bool is_certain = answer.verdict == UsersVerdict::these ||
-                              (answer.verdict == UsersVerdict::unknown && !seen_.is_stale);
-      if (is_certain || i == kPolls) return answer;
+      if (is_certain(answer, seen_) || i == kPolls) return answer;
       std::this_thread::sleep_for(pause);
       pause *= 2;
     }
   }
 
-  platform::ProcessScan scan() {
-    std::vector<platform::WantedFile> wanted = platform::wanted_files(files_);
-    if (!begun_.valid()) return platform::scan_processes(wanted);
-    platform::ProcessScan scan = begun_.get();
-    // Of other files than these: the names were given to others since.
-    return scan.wanted == wanted ? scan : platform::scan_processes(wanted);
+  // That which was begun for the first poll may be of other files by now.
+  users::Search search_now() {
+    const users::SearchOrder order = users::order_search(files_, seen_);
+    if (std::exchange(is_first_, false) && search_.valid()) {
+      users::Search found = search_.get();
+      if (found.wanted == order.wanted) return found;
+    }
+    return users::search(order);
   }
 
   UsersAnswer replaced() const {
@@ -98,12 +119,12 @@ class DatabaseUsers::Poll {
   }
 
   LiveFiles& files_;
-  std::future<platform::ProcessScan> begun_;
-  bool is_first_ = true;      // attempt
-  bool is_deferred_ = false;  // the poll at the start is made at the end
+  users::Observation seen_;  // by the last poll, or what is to be completed by the search
+  std::future<users::Search> search_;
+  bool is_first_ = true;  // no poll has used the search that the constructor has begun
+  bool is_searching_ = false;
   FileStat main_;
-  users::Observation seen_;  // by the last poll
-  UsersAnswer answer_;       // at the start
+  UsersAnswer answer_;  // at the start
 };
 
 DatabaseUsers::DatabaseUsers(LiveFiles& files) : poll_(std::make_unique<Poll>(files)) {}

@@ -46,6 +46,14 @@ std::optional<struct statx> what_is_open(int table_fd, int fd) {
   return found;
 }
 
+// The table may be listed and yet nothing in it be looked at, as that of a process with a
+// capability that this one has not. Asked before it is listed, which takes long where much is open.
+bool is_forbidden(int table_fd) {
+  struct statx found {};
+  return ::statx(table_fd, "0", AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &found) != 0 &&
+         errno == EACCES;
+}
+
 bool is_file(const struct statx& found, const FileStat& wanted) {
   return found.stx_ino == wanted.inode &&
          makedev(found.stx_dev_major, found.stx_dev_minor) == wanted.device;
@@ -66,6 +74,10 @@ class Table {
     const Directory table(::opendir((path_ + "/fd").c_str()));
     if (!table) {
       sight_ = errno == EACCES || errno == EPERM ? Sight::forbidden : Sight::gone;
+      return;
+    }
+    if (is_forbidden(::dirfd(table.get()))) {
+      sight_ = Sight::forbidden;
       return;
     }
     while (const std::optional<int> fd = next_number(table.get())) {
@@ -236,12 +248,17 @@ users::Process process_in(int pid, Table& table, const std::vector<WantedFile>& 
   return process;
 }
 
+// In the initial namespace, the only one in which all can be seen, it is init, which opens no
+// databases (docs/consistency.md, Limits).
+constexpr int kInit = 1;
+
 // Whether the table has any of the files open, for the many processes that have none.
 enum class Found { none, some, forbidden };
 
 Found look_for(const std::vector<WantedFile>& wanted, const std::string& table_path) {
   const Directory table(::opendir(table_path.c_str()));
   if (!table) return errno == EACCES || errno == EPERM ? Found::forbidden : Found::none;
+  if (is_forbidden(::dirfd(table.get()))) return Found::forbidden;
   while (const std::optional<int> fd = next_number(table.get())) {
     const std::optional<struct statx> open = what_is_open(::dirfd(table.get()), *fd);
     if (!open) continue;
@@ -337,7 +354,7 @@ ProcessScan scan_processes(const std::vector<WantedFile>& wanted) {
     const std::optional<int> pid = next_number(processes.get());
     if (!pid) break;
     const Found found = look_for(wanted, directory_of(*pid) + "/fd");
-    if (found == Found::forbidden && !is_kernel_thread(*pid)) ++scan.unseen;
+    if (found == Found::forbidden && *pid != kInit && !is_kernel_thread(*pid)) ++scan.unseen;
     if (found != Found::some) continue;
     Table table(directory_of(*pid), wanted);
     scan.processes.push_back(process_in(*pid, table, wanted));

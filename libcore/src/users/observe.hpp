@@ -1,26 +1,24 @@
 // Polls who uses a database. Private to libcore.
 #pragma once
 
-#include <functional>
-
-#include "linux/process_files.hpp"
 #include "sqlbk/core/live_files.hpp"
 #include "users/observation.hpp"
+#include "users/search.hpp"
 
 namespace sqlbk::users {
 
-// Looks into all processes.
-using ScanProcesses = std::function<platform::ProcessScan()>;
+// What locks and files say, without a look at any process: one or two dozen system calls. Refreshes
+// the sidecars of `files`, so that it is about the files that have the names now.
+Observation observe_locks(LiveFiles& files);
 
-// Refreshes the sidecars of `files`, so that what it says is about the files that have the names
-// now. Looks into the processes that hold locks, as fcntl(2) names them, and into all of them, by
-// `scan`, where that does not tell.
-Observation observe(LiveFiles& files, const ScanProcesses& scan);
+// Whether all processes must be looked for, because no lock tells who uses the files, or one holder
+// does not speak for all.
+bool needs_search(const Observation& locks);
 
-// What observe() says of locks and files, without a look at any process.
-Observation observe_without_processes(LiveFiles& files);
-// Whether observe() would look into all processes.
-bool needs_all_processes(const Observation& without_processes);
+// With the processes that hold the locks, as far as fcntl(2) names them.
+Observation observe_named_holders(Observation locks, const LiveFiles& files);
+// With all of them. REQUIRES: `found` is of these files.
+Observation observe_found(Observation locks, Search found);
 
 // Nothing in main was written since `before`, and the sidecars and the holders of locks are those
 // of then: what has come since uses main as those did, or has not touched it.

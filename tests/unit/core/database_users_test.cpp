@@ -8,11 +8,13 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <functional>
+#include <linux/capability.h>
 #include <optional>
 #include <sched.h>
 #include <string>
 #include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -614,6 +616,46 @@ TEST_F(DatabaseUsersTest, LocksOnBothFilesTellWhereDescriptorsCannotBeSeen) {
   fs::remove(other);
   owner.run("PRAGMA locking_mode=EXCLUSIVE; INSERT INTO t VALUES (2)");
   EXPECT_EQ(seen_by_another_user(kUnknown), 0);
+}
+
+// A system call that this program may make no more, as in a service with fewer capabilities than
+// its owner has.
+void give_up_looking_into_others() {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  std::array<__user_cap_data_struct, 2> sets{};
+  if (::syscall(SYS_capget, &header, sets.data()) != 0) ::_exit(3);
+  sets[0].effective &= ~(1U << CAP_SYS_PTRACE);
+  sets[0].permitted &= ~(1U << CAP_SYS_PTRACE);
+  if (::syscall(SYS_capset, &header, sets.data()) != 0) ::_exit(3);
+}
+
+// Its table of descriptors can be listed then, and nothing in it be looked at.
+TEST_F(DatabaseUsersTest, AProcessThatMayNotBeLookedIntoIsNotTakenForOneWithoutFiles) {
+  if (::geteuid() != 0 || !sees_all()) GTEST_SKIP() << "only root can give up a capability";
+  make("wal");
+  RemoteSqlite owner(path_);
+  owner.run("SELECT * FROM t");
+  const std::string other = directory_.file("other.db");
+  fs::create_hard_link(path_, other);
+  RemoteSqlite elsewhere(other);
+  elsewhere.run("SELECT * FROM t");
+  const auto wanted = [&] { return platform::wanted_files(LiveFiles(path_)); };
+  const int status = test::in_child([&] {
+    give_up_looking_into_others();
+    const auto process = platform::process_of(elsewhere.pid(), wanted());
+    if (!process || process->is_visible) return 1;
+    if (platform::scan_processes(wanted()).unseen == 0) return 2;
+    return answer().verdict == kThese ? 3 : 0;
+  });
+  EXPECT_EQ(status, 0);
+  // The rows of /proc/locks still tell.
+  elsewhere.stop();
+  fs::remove(other);
+  EXPECT_EQ(test::in_child([&] {
+              give_up_looking_into_others();
+              return answer().verdict == kThese ? 0 : 1;
+            }),
+            0);
 }
 
 // What a container sees: no process but its own, and a lock that names none.

@@ -41,7 +41,7 @@ struct UsersAnswer {
 // attempt: it is the worse of both.
 class DatabaseUsers {
  public:
-  // Begins to look into processes, on a thread of its own, where the first poll needs that.
+  // Begins to look for processes, on a thread of its own, where the first poll needs that.
   // REQUIRES: `files` outlives this.
   explicit DatabaseUsers(LiveFiles& files);
   DatabaseUsers(const DatabaseUsers&) = delete;
@@ -49,9 +49,11 @@ class DatabaseUsers {
   ~DatabaseUsers();
 
   // REQUIRES of both: no lock of this run and no SQLite connection of it rests on the source.
-  // Both refresh the sidecars of `files`, and throw as LiveFiles::refresh(). At the start of a
-  // small source on which no lock is held the answer is `these`, and what was seen then is in the
-  // answer at the end.
+  // Both refresh the sidecars of `files`, and throw as LiveFiles::refresh().
+  //
+  // Looking for all processes takes a millisecond or more, as long as a small copy. For a small
+  // source the answer at the start is therefore of what locks and files show alone, the search goes
+  // on while the attempt is made, and what it has found is in the answer at the end.
   UsersAnswer at_start();
   // `others`, too, where main is another file by then.
   UsersAnswer at_end();
