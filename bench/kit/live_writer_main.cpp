@@ -22,6 +22,7 @@
 #include "kit/workload.hpp"
 #include "kit/zero_salt.hpp"
 #include "sqlbk/core/error.hpp"
+#include "sqlbk/core/printable.hpp"
 #include "sqlbk/core/sqlite.hpp"
 #include "sqlbk/core/unique_fd.hpp"
 
@@ -82,9 +83,14 @@ bool is_busy(const Error& error) {
   return error.code() == Errc::source_busy;
 }
 
+// With SQLite's message, which may hold names from a schema.
+void print_error(const char* what) {
+  static_cast<void>(std::fprintf(stderr, "live-writer: %s\n", printable(what).c_str()));
+}
+
 void report(SharedStatus& status, const Error& error) {
   if (status.count_error(error.what(), error.sqlite_extended_code())) {
-    static_cast<void>(std::fprintf(stderr, "live-writer: %s\n", error.what()));
+    print_error(error.what());
   }
 }
 
@@ -322,7 +328,7 @@ int live_writer(const std::vector<std::string>& arguments) {
   try {
     options = parse_live_writer_options(arguments);
   } catch (const Error& error) {
-    static_cast<void>(std::fprintf(stderr, "live-writer: %s\n", error.what()));
+    print_error(error.what());
     return 2;
   }
   if (options.help) {
@@ -352,7 +358,7 @@ int main(int argc, char** argv) {
   try {
     return sqlbk::kit::live_writer({argv + 1, argv + argc});
   } catch (const std::exception& error) {
-    static_cast<void>(std::fprintf(stderr, "live-writer: %s\n", error.what()));
+    sqlbk::kit::print_error(error.what());
     return 1;
   }
 }

@@ -2,22 +2,27 @@
 
 #include <cstddef>
 #include <sstream>
+#include <string_view>
 
 #include "sqlbk/core/error.hpp"
 
 namespace sqlbk::checkpoint {
 namespace {
 
+constexpr std::string_view kTitle = "*** in database";
 // As many as integrity_check reports by itself.
 constexpr std::size_t kMostFindings = 100;
 
-// A row of the pragma may hold several lines, the first of them a title.
+// A row that begins with a title holds several findings, a line each, and no name from the schema.
+// Every other row is one finding, and a line break in it is part of a name.
 void add_findings(const std::string& row, std::vector<std::string>& findings) {
+  if (!row.starts_with(kTitle)) {
+    if (row != "ok") findings.push_back(row);
+    return;
+  }
   std::istringstream lines(row);
   for (std::string line; std::getline(lines, line);) {
-    if (line != "ok" && !line.empty() && !line.starts_with("*** in database")) {
-      findings.push_back(line);
-    }
+    if (!line.empty() && !line.starts_with(kTitle)) findings.push_back(line);
   }
 }
 

@@ -2,9 +2,10 @@
 
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <system_error>
 #include <utility>
+
+#include "sqlbk/core/printable.hpp"
 
 namespace sqlbk {
 namespace {
@@ -155,18 +156,7 @@ Error& Error::add_context(const std::string& context) {
 }
 
 std::string quoted(std::string_view path) {
-  std::string text = "'";
-  for (const char c : path) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      std::array<char, 5> escape{};
-      static_cast<void>(std::snprintf(escape.data(), escape.size(), "\\x%02x", byte));
-      text += escape.data();
-    } else {
-      text += c;
-    }
-  }
-  return text + "'";
+  return "'" + printable(path) + "'";
 }
 
 Error system_error(std::string_view action, const std::string& path, int os_errno) {

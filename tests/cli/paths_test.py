@@ -21,7 +21,9 @@ class Paths(CliTest):
                 self.assertEqual(rows_of(self.path("to/" + text)), rows(100))
                 os.unlink(self.path("to/" + text))
                 self.assertEqual(listing(self.dir), before)
-                shown = name.replace(b"\n", b"\\x0a").replace(b"\t", b"\\x09")
+                shown = name
+                for byte in b"\n\t\xff\xfe":
+                    shown = shown.replace(bytes([byte]), f"\\x{byte:02x}".encode())
                 self.assertIn(b"Backed up " + shown + b" to to/" + shown + b"\n", result.err)
 
     def test_strange_names_of_a_live_wal_source(self):

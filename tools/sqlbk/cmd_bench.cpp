@@ -1,7 +1,6 @@
 // The options of `sqlbk bench`, and what is printed; bench/ does the work.
 #include <cmath>
 #include <cstdlib>
-#include <iostream>
 #include <span>
 #include <sstream>
 
@@ -67,12 +66,12 @@ po::options_description bench_options() {
   return options;
 }
 
-void print_help(std::ostream& out) {
+void print_help(TextOutput& out) {
   out << "usage: sqlbk bench [options] [DATABASE]\n\n"
          "Measures copies by sqlbk beside those by other tools: their time on databases at rest,\n"
          "and under live writers whether each copy is good, and what the writers notice. Works on\n"
-         "databases of its own, or on a private copy of DATABASE, which is never written to.\n\n"
-      << bench_options() << '\n';
+         "databases of its own, or on a private copy of DATABASE, which is never written to.\n\n";
+  out.own(text_of(bench_options())) << '\n';
   print_exit_codes(out);
 }
 
@@ -271,12 +270,13 @@ int run_command(const bench::Options& options, const Registry& registry, const s
   if (!html.empty()) write_text_file(kPage, html, bench::render_page(results), Existing::replace);
   const int exit_code = broken.empty() ? 0 : errc_info(damage.code()).exit_code;
   if (json) {
-    print_json(std::cout, result_json(results, exit_code,
-                                      broken.empty() ? nlohmann::json(nullptr) : to_json(damage)));
+    print_json(standard_output(),
+               result_json(results, exit_code,
+                           broken.empty() ? nlohmann::json(nullptr) : to_json(damage)));
   } else {
-    bench::print_table(std::cout, results);
+    bench::print_table(standard_output(), results);
   }
-  if (!broken.empty()) print_error(std::cerr, damage);
+  if (!broken.empty()) print_error(standard_error(), damage);
   return exit_code;
 }
 
@@ -287,7 +287,7 @@ int run_bench(const std::vector<std::string>& arguments, const Registry& registr
   try {
     const po::variables_map given = parse_arguments(bench_options(), arguments, "bench");
     if (given.count("help") != 0) {
-      print_help(std::cout);
+      print_help(standard_output());
       return 0;
     }
     const std::string html = given.count("html") != 0 ? given["html"].as<std::string>() : "";
@@ -295,7 +295,8 @@ int run_bench(const std::vector<std::string>& arguments, const Registry& registr
   } catch (Error& error) {
     hint_at_help(error, "bench");
     if (json) {
-      print_json(std::cout, result_json({}, errc_info(error.code()).exit_code, to_json(error)));
+      print_json(standard_output(),
+                 result_json({}, errc_info(error.code()).exit_code, to_json(error)));
     }
     throw;
   }

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cstdlib>
-#include <iostream>
 #include <optional>
 #include <sstream>
 #include <string_view>
@@ -89,12 +88,12 @@ po::options_description copy_options() {
   return options;
 }
 
-void print_help(std::ostream& out) {
+void print_help(TextOutput& out) {
   out << "usage: sqlbk copy [options] SOURCE DESTINATION\n\n"
          "Takes a consistent copy of SOURCE, a SQLite database that other programs may be using.\n"
          "DESTINATION is a new file, or a directory. The copy is one file without sidecars, and\n"
-         "stands there whole or not at all.\n\n"
-      << copy_options() << '\n';
+         "stands there whole or not at all.\n\n";
+  out.own(text_of(copy_options())) << '\n';
   print_exit_codes(out);
 }
 
@@ -276,27 +275,28 @@ nlohmann::json result_json(const Report& report, bool dry_run, int exit_code,
 }
 
 void print_result(const CopyCommand& command, const Report& report) {
-  if (command.json) print_json(std::cout, result_json(report, command.dry_run, 0, nullptr));
-  if (command.json && !command.dry_run && !std::cout.flush()) {
+  if (command.json) print_json(standard_output(), result_json(report, command.dry_run, 0, nullptr));
+  if (command.json) standard_output().flush();
+  if (command.json && !command.dry_run && standard_output().failed()) {
     throw Error(Errc::io_error, "the copy stands at " + sqlbk::quoted(report.destination) +
                                     ", but the report cannot be written to standard output")
         .with_hint("look where standard output goes");
   }
   if (!command.json && command.dry_run) {
-    std::cout << "would copy " << on_terminal(report.source) << " to "
-              << on_terminal(report.destination) << '\n';
-    for (const std::string& line : report.decisions) std::cout << "  " << line << '\n';
+    TextOutput& out = standard_output();
+    out << "would copy " << report.source << " to " << report.destination << '\n';
+    for (const std::string& line : report.decisions) out << "  " << line << '\n';
   }
-  for (const std::string& warning : report.warnings) std::cerr << "warning: " << warning << '\n';
+  TextOutput& out = standard_error();
+  for (const std::string& warning : report.warnings) out << "warning: " << warning << '\n';
   if (command.quiet || command.dry_run) return;
   for (const Assumption& assumption : report.assumptions) {
-    std::cerr << "assumed: " << assumption.sentence << '\n';
+    out << "assumed: " << assumption.sentence << '\n';
   }
-  std::cerr << to_string(report.verdict) << " by " << report.strategy << ": "
-            << format_bytes(report.size_bytes + report.wal_size_bytes) << " in "
-            << format_duration(report.total_time) << '\n'
-            << "Backed up " << on_terminal(report.source) << " to "
-            << on_terminal(report.destination) << '\n';
+  out << to_string(report.verdict) << " by " << report.strategy << ": "
+      << format_bytes(report.size_bytes + report.wal_size_bytes) << " in "
+      << format_duration(report.total_time) << '\n'
+      << "Backed up " << report.source << " to " << report.destination << '\n';
 }
 
 void write_manifest_of(const CopyCommand& command, const Report& report) {
@@ -342,7 +342,7 @@ int run_copy(const std::vector<std::string>& arguments, const Registry& registry
   try {
     const po::variables_map given = parse_arguments(copy_options(), arguments, "copy");
     if (given.count("help") != 0) {
-      print_help(std::cout);
+      print_help(standard_output());
       return 0;
     }
     command = interpret(given);
@@ -356,8 +356,8 @@ int run_copy(const std::vector<std::string>& arguments, const Registry& registry
     }
     if (has_flag(arguments, "--json")) {
       if (!report.is_published) report.verdict = Verdict::none;
-      print_json(std::cout, result_json(report, has_flag(arguments, "--dry-run"),
-                                        errc_info(error.code()).exit_code, to_json(error)));
+      print_json(standard_output(), result_json(report, has_flag(arguments, "--dry-run"),
+                                                errc_info(error.code()).exit_code, to_json(error)));
     }
     throw;
   }

@@ -1,6 +1,5 @@
 // Shows the main job on a database of its own: a writer process, copies while it writes, checks.
 #include <chrono>
-#include <iostream>
 #include <thread>
 
 #include "command.hpp"
@@ -43,7 +42,7 @@ Report copy(const std::string& source, const std::string& destination, const Reg
 bool show(const Registry& registry, RunContext& context) {
   const kit::TemporaryDirectory directory;
   const std::string source = directory.file("app.db");
-  std::cout << "making a database of 16 MiB: " << source << '\n';
+  standard_output() << "making a database of 16 MiB: " << source << '\n';
   kit::create_database(source, {.size_mb = 16});
   context.tick();
 
@@ -51,30 +50,31 @@ bool show(const Registry& registry, RunContext& context) {
   options.database = source;
   kit::WriterProcess writer(
       options, {.program = find_live_writer("writes in the demo"), .ready_within = 10s});
-  std::cout << "process " << writer.pid() << " writes to it, one transaction after another\n\n";
+  standard_output() << "process " << writer.pid()
+                    << " writes to it, one transaction after another\n\n";
   bool all_good = true;
   for (int i = 1; i <= kCopies; ++i) {
     context.sleep_for(300ms);
     const std::string destination = directory.file("backup-" + std::to_string(i) + ".db");
     const kit::Committed before = writer.committed();
-    std::cout << "$ sqlbk copy --then integrity_check app.db backup-" << i << ".db\n";
+    standard_output() << "$ sqlbk copy --then integrity_check app.db backup-" << i << ".db\n";
     const Report report = copy(source, destination, registry, context);
     const std::uint64_t after = writer.committed().sequence;
     const kit::CheckResult result = kit::check_copy(destination, std::span(&before, 1));
     all_good = all_good && result.good();
-    std::cout << "  " << format_bytes(report.size_bytes) << " in "
-              << format_duration(report.total_time) << " by " << report.strategy << ", verdict "
-              << to_string(report.verdict) << "; the writer committed " << after - before.sequence
-              << " transactions meanwhile\n"
-              << "  transaction " << before.sequence << " was the last before the copy, "
-              << (result.committed.empty() ? 0 : result.committed.front().sequence)
-              << " is the last in it: " << result.explain() << "\n\n";
+    standard_output() << "  " << format_bytes(report.size_bytes) << " in "
+                      << format_duration(report.total_time) << " by " << report.strategy
+                      << ", verdict " << to_string(report.verdict) << "; the writer committed "
+                      << after - before.sequence << " transactions meanwhile\n"
+                      << "  transaction " << before.sequence << " was the last before the copy, "
+                      << (result.committed.empty() ? 0 : result.committed.front().sequence)
+                      << " is the last in it: " << result.explain() << "\n\n";
   }
   const kit::Counters counters = writer.stop();
-  std::cout << "the writer made " << counters.commits << " commits, saw " << counters.other_errors
-            << " errors, and waited at most " << format_duration(counters.worst_stall)
-            << " for one\n"
-            << (all_good ? "all copies are good" : "a copy is BAD") << '\n';
+  standard_output() << "the writer made " << counters.commits << " commits, saw "
+                    << counters.other_errors << " errors, and waited at most "
+                    << format_duration(counters.worst_stall) << " for one\n"
+                    << (all_good ? "all copies are good" : "a copy is BAD") << '\n';
   return all_good;
 }
 
@@ -83,7 +83,7 @@ bool show(const Registry& registry, RunContext& context) {
 int run_demo(const std::vector<std::string>& arguments, const Registry& registry) {
   if (!arguments.empty()) {
     if (arguments[0] == "--help" || arguments[0] == "-h") {
-      std::cout << kHelp;
+      standard_output().own(kHelp);
       return 0;
     }
     throw Error(Errc::usage, "'sqlbk demo' takes no arguments")

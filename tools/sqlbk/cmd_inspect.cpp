@@ -1,4 +1,3 @@
-#include <iostream>
 #include <memory>
 #include <utility>
 
@@ -72,7 +71,7 @@ void print_object(nlohmann::json object, const InspectCommand& command, int exit
   object["database"] = command.operands.size() == 1 ? command.operands[0] : "";
   object["exit_code"] = exit_code;
   object["error"] = std::move(error);
-  print_json(std::cout, object);
+  print_json(standard_output(), object);
 }
 
 // Its errors say in a field of their own which database it was.
@@ -90,7 +89,7 @@ Inspection inspect_named(const std::string& database, const StrategyChooser& aut
 int run_inspect(const std::vector<std::string>& arguments, const Registry& registry) {
   const InspectCommand command = read_arguments(arguments);
   if (command.help) {
-    std::cout << kHelp;
+    standard_output().own(kHelp);
     return 0;
   }
   try {
@@ -100,7 +99,7 @@ int run_inspect(const std::vector<std::string>& arguments, const Registry& regis
     if (command.json) {
       print_object(to_json(inspection), command, 0, nullptr);
     } else {
-      print_inspection(std::cout, inspection);
+      print_inspection(standard_output(), inspection);
     }
     return 0;
   } catch (const Error& error) {

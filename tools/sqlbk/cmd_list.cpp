@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <iostream>
 #include <memory>
 
 #include <nlohmann/json.hpp>
@@ -62,13 +61,14 @@ nlohmann::json list_as_json(const Registry& registry, const std::vector<Plugin>&
 constexpr std::size_t kWidth = 20;
 
 void print_padded(const std::string& name, std::size_t width, std::string_view text) {
-  std::cout << "  " << name << std::string(width > name.size() ? width - name.size() : 1, ' ')
-            << text << '\n';
+  standard_output() << "  " << name
+                    << std::string(width > name.size() ? width - name.size() : 1, ' ') << text
+                    << '\n';
 }
 
 void print_plugin(const Plugin& plugin, std::size_t width) {
-  std::cout << "\nplug-in " << plugin.name << ' ' << plugin.version << " ("
-            << on_terminal(plugin.path) << "):\n";
+  standard_output() << "\nplug-in " << plugin.name << ' ' << plugin.version << " (" << plugin.path
+                    << "):\n";
   for (const PluginMover& mover : plugin.movers) {
     print_padded("mover " + mover.name, width, mover.summary);
   }
@@ -99,7 +99,7 @@ std::string base_of(const std::string& spec, const Registry& registry) {
 }
 
 void print_strategies(const Registry& registry) {
-  std::cout << "strategies (sqlbk copy --strategy NAME):\n";
+  standard_output() << "strategies (sqlbk copy --strategy NAME):\n";
   for (const StrategyEntry& entry : registry.strategies()) {
     if (base_of(entry.spec, registry) != entry.spec) continue;
     const std::unique_ptr<StrategyChooser> strategy = entry.make();
@@ -116,7 +116,7 @@ void print_strategies(const Registry& registry) {
 
 void print_list(const Registry& registry, const std::vector<Plugin>& plugins) {
   print_strategies(registry);
-  std::cout << "\nsteps (sqlbk copy --then NAME[=ARGUMENT]):\n";
+  standard_output() << "\nsteps (sqlbk copy --then NAME[=ARGUMENT]):\n";
   for (const StepEntry& entry : registry.steps()) {
     print_padded(entry.name, kWidth, entry.summary);
     if (!entry.argument.empty()) print_padded("", kWidth, "=" + entry.argument);
@@ -132,7 +132,7 @@ int run_list(const std::vector<std::string>& arguments, const Registry& registry
   for (auto next = arguments.begin(); next != arguments.end(); ++next) {
     const std::string& argument = *next;
     if (argument == "--help" || argument == "-h") {
-      std::cout << kHelp;
+      standard_output().own(kHelp);
       return 0;
     }
     if (argument == "--json") {
@@ -150,7 +150,7 @@ int run_list(const std::vector<std::string>& arguments, const Registry& registry
   Registry parts = registry;
   const std::vector<Plugin> plugins = load_plugins(plugin_files, parts);
   if (json) {
-    print_json(std::cout, list_as_json(parts, plugins));
+    print_json(standard_output(), list_as_json(parts, plugins));
   } else {
     print_list(parts, plugins);
   }

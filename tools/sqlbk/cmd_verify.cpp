@@ -2,7 +2,6 @@
 #include <array>
 #include <cstdlib>
 #include <filesystem>
-#include <iostream>
 #include <optional>
 #include <sstream>
 #include <thread>
@@ -70,7 +69,7 @@ po::options_description verify_options() {
   return options;
 }
 
-void print_help(std::ostream& out) {
+void print_help(TextOutput& out) {
   out << "usage: sqlbk verify [options] DATABASE...\n\n"
          "Checks whether databases are sound, and prints a line about each. Nothing is written to\n"
          "a database, its sidecars or its directory. One that nobody uses is read where it lies;\n"
@@ -79,7 +78,8 @@ void print_help(std::ostream& out) {
   for (const checkpoint::CheckInfo& check : checkpoint::verify_checks()) {
     out << "  " << check.name << std::string(14 - check.name.size(), ' ') << check.summary << '\n';
   }
-  out << '\n' << verify_options() << '\n';
+  out << '\n';
+  out.own(text_of(verify_options())) << '\n';
   print_exit_codes(out);
 }
 
@@ -278,7 +278,7 @@ bool only_differs(const VerifyReport& report) {
          std::ranges::count(report.checks, StepVerdict::could_not_check, &StepReport::verdict) == 1;
 }
 
-void print_findings(const VerifyReport& report) {
+void print_findings(TextOutput& out, const VerifyReport& report) {
   for (const StepReport& check : report.checks) {
     if (check.verdict == StepVerdict::ok || check.verdict == StepVerdict::skipped) continue;
     const bool says_what = check.verdict == StepVerdict::damaged ||
@@ -286,51 +286,51 @@ void print_findings(const VerifyReport& report) {
     const std::string title = check.name + (says_what ? ": " : ": could not check: ");
     const std::size_t count = std::min(check.findings.size(), kMostFindingsPrinted);
     for (std::size_t i = 0; i < count; ++i) {
-      std::cout << "  " << title << check.findings[i] << '\n';
+      out << "  " << title << check.findings[i] << '\n';
     }
     if (count < check.findings.size()) {
-      std::cout << "  " << title << check.findings.size() - count << " more findings\n";
+      out << "  " << title << check.findings.size() - count << " more findings\n";
     }
   }
 }
 
-void print_line(const VerifyReport& report) {
-  std::cout << name_of(report.database) << ": ";
+void print_line(TextOutput& out, const VerifyReport& report) {
+  out << name_of(report.database) << ": ";
   switch (report.verdict) {
     case StepVerdict::ok:
     case StepVerdict::skipped:
-      std::cout << "ok";
+      out << "ok";
       break;
     case StepVerdict::damaged:
-      std::cout << "damaged";
+      out << "damaged";
       break;
     case StepVerdict::could_not_check:
-      std::cout << (only_differs(report)
-                        ? "sound, but it is not what its source holds, and nothing tells why"
-                        : "could not be checked");
+      out << (only_differs(report)
+                  ? "sound, but it is not what its source holds, and nothing tells why"
+                  : "could not be checked");
       break;
   }
   if (report.error) {
-    std::cout << ": " << report.error->what() << '\n';
-    if (!report.error->hint().empty()) std::cerr << "hint: " << report.error->hint() << '\n';
+    out << ": " << report.error->what() << '\n';
+    if (!report.error->hint().empty()) standard_error() << "hint: " << report.error->hint() << '\n';
     return;
   }
-  std::cout << " (" << format_bytes(report.size_bytes) << " in "
-            << format_duration(report.total_time);
+  out << " (" << format_bytes(report.size_bytes) << " in " << format_duration(report.total_time);
   if (report.in_place) {
-    std::cout << ", read in place)\n";
+    out << ", read in place)\n";
   } else {
-    std::cout << ", on a copy of " << format_bytes(report.copied_bytes) << ", " << report.copied_how
-              << ")\n";
+    out << ", on a copy of " << format_bytes(report.copied_bytes) << ", " << report.copied_how
+        << ")\n";
   }
 }
 
 void print_report(const VerifyReport& report, bool quiet) {
   if (quiet && report.verdict == StepVerdict::ok) return;
-  print_line(report);
-  print_findings(report);
-  for (const std::string& note : report.notes) std::cout << "  note: " << note << '\n';
-  std::cout.flush();
+  TextOutput& out = standard_output();
+  print_line(out, report);
+  print_findings(out, report);
+  for (const std::string& note : report.notes) out << "  note: " << note << '\n';
+  out.flush();
 }
 
 VerifyReport verify_one(const std::string& database, const VerifyCommand& command,
@@ -362,7 +362,7 @@ int run_command(const VerifyCommand& command, const Registry& registry,
     if (!command.json) print_report(reports.back(), command.quiet);
   }
   const int exit_code = exit_code_of(reports);
-  if (command.json) print_json(std::cout, result_json(reports, exit_code, nullptr));
+  if (command.json) print_json(standard_output(), result_json(reports, exit_code, nullptr));
   return exit_code;
 }
 
@@ -373,14 +373,14 @@ int run_verify(const std::vector<std::string>& arguments, const Registry& regist
   try {
     const po::variables_map given = parse_arguments(verify_options(), arguments, "verify");
     if (given.count("help") != 0) {
-      print_help(std::cout);
+      print_help(standard_output());
       return 0;
     }
     return run_command(interpret(given), registry, reports);
   } catch (Error& error) {
     hint_at_help(error, "verify");
     if (has_flag(arguments, "--json")) {
-      print_json(std::cout,
+      print_json(standard_output(),
                  result_json(reports, errc_info(error.code()).exit_code, to_json(error)));
     }
     throw;

@@ -1,7 +1,9 @@
 #include "common_options.hpp"
 
 #include <cstdlib>
-#include <iostream>
+#include <sstream>
+
+#include "terminal.hpp"
 
 namespace sqlbk::tool {
 namespace {
@@ -50,6 +52,12 @@ po::variables_map parse_arguments(po::options_description options,
   return given;
 }
 
+std::string text_of(const po::options_description& options) {
+  std::ostringstream text;
+  text << options;
+  return text.str();
+}
+
 LogLevel log_level_asked(bool debug) {
   const char* const level = std::getenv("SQLBK_LOG");
   const LogLevel asked = level != nullptr ? parse_log_level(level) : LogLevel::warning;
@@ -58,7 +66,7 @@ LogLevel log_level_asked(bool debug) {
 
 LogSink make_log_sink(LogLevel most) {
   return [most](LogLevel level, const std::string& message) {
-    if (level <= most) std::cerr << to_string(level) << ": " << message << '\n';
+    if (level <= most) standard_error() << to_string(level) << ": " << message << '\n';
   };
 }
 

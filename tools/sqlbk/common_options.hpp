@@ -18,6 +18,9 @@ boost::program_options::variables_map parse_arguments(
     boost::program_options::options_description options, const std::vector<std::string>& arguments,
     const std::string& command);
 
+// As --help shows them.
+std::string text_of(const boost::program_options::options_description& options);
+
 // Where a usage error has no hint of its own: that at the help of the command.
 void hint_at_help(Error& error, std::string_view command);
 

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <ostream>
 #include <utility>
 
 #include "print.hpp"
+#include "sqlbk/core/printable.hpp"
 #include "sqlbk/format/sqlite_version.hpp"
 
 namespace sqlbk::tool {
@@ -21,15 +21,9 @@ std::string padded(std::string text, std::size_t width) {
   return text;
 }
 
-// Control bytes escaped, as in messages, but without quotes.
-std::string printable(std::string_view text) {
-  const std::string in_quotes = quoted(text);
-  return in_quotes.substr(1, in_quotes.size() - 2);
-}
-
 class Page {
  public:
-  explicit Page(std::ostream& out) : out_(out) {}
+  explicit Page(TextOutput& out) : out_(out) {}
 
   void section(std::string_view title) {
     if (!std::exchange(is_first_, false)) out_ << '\n';
@@ -41,7 +35,7 @@ class Page {
   void line(const std::string& text) { out_ << "  " << text << '\n'; }
 
  private:
-  std::ostream& out_;
+  TextOutput& out_;
   bool is_first_ = true;
 };
 
@@ -63,7 +57,7 @@ std::string size_text(std::uint64_t bytes) {
 
 void print_files(Page& page, const SourceFacts& facts) {
   page.section("database " + quoted(facts.given_path));
-  page.row("path", printable(facts.main_path));
+  page.row("path", facts.main_path);
   const auto file = [&page](SourceFile which, const std::optional<FileStat>& stat) {
     const std::string label = which == SourceFile::main ? "main" : std::string(suffix_of(which));
     if (stat) page.row(label, size_text(stat->size_bytes));
@@ -222,7 +216,7 @@ void print_plan(Page& page, const CopyPlan& plan) {
 
 }  // namespace
 
-void print_inspection(std::ostream& out, const Inspection& inspection) {
+void print_inspection(TextOutput& out, const Inspection& inspection) {
   Page page(out);
   print_files(page, inspection.facts);
   print_header(page, inspection);

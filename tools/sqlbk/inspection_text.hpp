@@ -1,12 +1,11 @@
 // An inspection for people: sections of aligned lines.
 #pragma once
 
-#include <iosfwd>
-
 #include "inspection.hpp"
+#include "terminal.hpp"
 
 namespace sqlbk::tool {
 
-void print_inspection(std::ostream& out, const Inspection& inspection);
+void print_inspection(TextOutput& out, const Inspection& inspection);
 
 }  // namespace sqlbk::tool

@@ -1,12 +1,34 @@
 #include "json_output.hpp"
 
-#include <ostream>
+#include <array>
+#include <cstdint>
+#include <cstdio>
+#include <string_view>
 
 #include <nlohmann/json.hpp>
 
 #include "proof_json.hpp"
+#include "sqlbk/core/printable.hpp"
+#include "sqlbk/format/utf8.hpp"
 
 namespace sqlbk::tool {
+namespace {
+
+// As JSON writes a character that is not ASCII.
+std::string escaped(char32_t character) {
+  std::array<char, 16> text{};
+  if (character <= 0xffff) {
+    static_cast<void>(
+        std::snprintf(text.data(), text.size(), "\\u%04x", static_cast<std::uint32_t>(character)));
+  } else {
+    const std::uint32_t rest = character - 0x10000;
+    static_cast<void>(std::snprintf(text.data(), text.size(), "\\u%04x\\u%04x",
+                                    0xd800 | rest >> 10U, 0xdc00 | (rest & 0x3ffU)));
+  }
+  return text.data();
+}
+
+}  // namespace
 
 double milliseconds(Nanoseconds time) {
   return std::chrono::duration<double, std::milli>(time).count();
@@ -61,8 +83,25 @@ nlohmann::json to_json(const Error& error) {
           {"errno", error.os_errno()}, {"sqlite_code", error.sqlite_extended_code()}};
 }
 
-void print_json(std::ostream& out, const nlohmann::json& object) {
-  out << object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+std::string json_text(const nlohmann::json& object, int indent) {
+  const std::string raw = object.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
+  std::string text;
+  text.reserve(raw.size());
+  for (std::string_view rest = raw; !rest.empty();) {
+    const auto [character, value] = format::next_character(rest);
+    rest.remove_prefix(character.size());
+    // Line ends are JSON's own: within a string they are escaped already.
+    if (!value || *value == '\n' || is_printable(*value)) {
+      text += character;
+    } else {
+      text += escaped(*value);
+    }
+  }
+  return text;
+}
+
+void print_json(TextOutput& out, const nlohmann::json& object) {
+  out.own(json_text(object)) << '\n';
 }
 
 }  // namespace sqlbk::tool

@@ -1,8 +1,6 @@
 // The tool's only place that names every part: libraries register here, commands are listed here.
 #include <array>
-#include <cstdio>
 #include <exception>
-#include <iostream>
 #include <new>
 #include <string>
 #include <vector>
@@ -36,7 +34,7 @@ Registry builtin_registry() {
   return registry;
 }
 
-void print_help(std::ostream& out) {
+void print_help(TextOutput& out) {
   out << "sqlbk: safe, fast copies of SQLite databases while other programs use them\n\n"
          "usage: sqlbk COMMAND [options] ...\n\n";
   for (const Command& command : kCommands) {
@@ -49,7 +47,7 @@ void print_help(std::ostream& out) {
   print_exit_codes(out);
 }
 
-void print_version(std::ostream& out) {
+void print_version(TextOutput& out) {
   out << "sqlbk " SQLBK_VERSION "\nSQLite " << sqlite::library_version() << "\nmovers";
   const Registry registry = builtin_registry();
   for (const StrategyEntry& entry : registry.strategies()) {
@@ -62,11 +60,11 @@ void print_version(std::ostream& out) {
 int run(const std::vector<std::string>& arguments) {
   if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h" ||
       arguments[0] == "help") {
-    print_help(std::cout);
+    print_help(standard_output());
     return 0;
   }
   if (arguments[0] == "--version") {
-    print_version(std::cout);
+    print_version(standard_output());
     return 0;
   }
   for (const Command& command : kCommands) {
@@ -82,6 +80,12 @@ int run(const std::vector<std::string>& arguments) {
       .with_hint("see 'sqlbk --help'");
 }
 
+void require_written(TextOutput& out) {
+  out.flush();
+  if (!out.failed()) return;
+  throw Error(Errc::io_error, "unable to write to standard output");
+}
+
 }  // namespace
 
 std::span<const Command> commands() noexcept {
@@ -91,21 +95,19 @@ std::span<const Command> commands() noexcept {
 }  // namespace sqlbk::tool
 
 int main(int argc, char** argv) {
+  namespace tool = sqlbk::tool;
   try {
     sqlbk::sqlite::disable_memory_statistics();
-    const int exit_code = sqlbk::tool::run({argv + 1, argv + argc});
-    std::cout.flush();
-    if (!std::cout) {
-      throw sqlbk::Error(sqlbk::Errc::io_error, "unable to write to standard output");
-    }
+    const int exit_code = tool::run({argv + 1, argv + argc});
+    tool::require_written(tool::standard_output());
     return exit_code;
   } catch (const sqlbk::Error& error) {
-    sqlbk::tool::print_error(std::cerr, error);
+    tool::print_error(tool::standard_error(), error);
     return sqlbk::errc_info(error.code()).exit_code;
   } catch (const std::bad_alloc&) {
-    static_cast<void>(std::fputs("sqlbk: out of memory\n", stderr));
+    tool::standard_error() << "sqlbk: out of memory\n";
   } catch (const std::exception& error) {
-    static_cast<void>(std::fprintf(stderr, "sqlbk: internal error: %s\n", error.what()));
+    tool::standard_error() << "sqlbk: internal error: " << std::string_view(error.what()) << '\n';
   }
   return 1;
 }

@@ -101,10 +101,7 @@ void check_manifest_path(const std::string& path, const CopyRequest& request) {
 void write_manifest(const std::string& path, const Report& report, bool force) {
   // Once more: two names of one file may differ in case, and now there is the copy.
   check_text_file(kWhat, path, existing(force), {});
-  write_text_file(
-      kWhat, path,
-      manifest_of(report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + '\n',
-      existing(force));
+  write_text_file(kWhat, path, json_text(manifest_of(report), 2) + '\n', existing(force));
 }
 
 checkpoint::ExpectedCopy read_manifest(const std::string& path) {

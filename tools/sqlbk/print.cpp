@@ -8,7 +8,6 @@
 #include <ctime>
 #include <limits>
 #include <map>
-#include <ostream>
 #include <utility>
 
 namespace sqlbk::tool {
@@ -31,17 +30,12 @@ std::string now_in_utc() {
   return text.data();
 }
 
-std::string on_terminal(std::string_view name) {
-  const std::string text = sqlbk::quoted(name);
-  return text.substr(1, text.size() - 2);
-}
-
-void print_error(std::ostream& out, const Error& error) {
+void print_error(TextOutput& out, const Error& error) {
   out << "sqlbk: " << error.what() << '\n';
   if (!error.hint().empty()) out << "hint: " << error.hint() << '\n';
 }
 
-void print_exit_codes(std::ostream& out) {
+void print_exit_codes(TextOutput& out) {
   constexpr std::array<std::pair<int, const char*>, 8> kMeanings{{
       {0, "done"},
       {1, "failed: I/O, no space, permission and the like"},

@@ -3,21 +3,19 @@
 
 #include <chrono>
 #include <cstdint>
-#include <iosfwd>
 #include <string>
 #include <string_view>
 
 #include "sqlbk/core/error.hpp"
+#include "terminal.hpp"
 
 namespace sqlbk::tool {
 
 // "sqlbk: MESSAGE" and, on a line of its own, "hint: HINT".
-void print_error(std::ostream& out, const Error& error);
+void print_error(TextOutput& out, const Error& error);
 // The exit codes with their meanings, from the table of codes.
-void print_exit_codes(std::ostream& out);
+void print_exit_codes(TextOutput& out);
 
-// For a terminal: control bytes escaped, as in messages.
-std::string on_terminal(std::string_view name);
 std::string now_in_utc();                                    // "2024-03-01T09:30:00Z"
 std::string format_bytes(std::uint64_t bytes);               // "1.5 GiB"
 std::string format_duration(std::chrono::nanoseconds time);  // "12 ms", "3.2 s", "2:05 min"

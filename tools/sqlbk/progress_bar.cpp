@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <cstdio>
 #include <mutex>
 #include <sys/ioctl.h>
 #include <thread>
@@ -11,6 +10,7 @@
 
 #include "print.hpp"
 #include "sqlbk/core/error.hpp"
+#include "terminal.hpp"
 
 namespace sqlbk::tool {
 
@@ -92,10 +92,9 @@ class ProgressBar::Painter {
       const std::size_t size = line.size();
       line.resize(std::max(size, width), ' ');
       width = size;
-      static_cast<void>(std::fprintf(stderr, "\r%s", line.c_str()));
-      static_cast<void>(std::fflush(stderr));
+      standard_error().own('\r' + line);
     }
-    if (width != 0) static_cast<void>(std::fprintf(stderr, "\r%*s\r", static_cast<int>(width), ""));
+    if (width != 0) standard_error().own('\r' + std::string(width, ' ') + '\r');
   }
 
   const Progress& progress_;

@@ -3,8 +3,9 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
-#include <ostream>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "print.hpp"
 #include "text_table.hpp"
@@ -50,7 +51,16 @@ double cp_seconds(const Results& results, const SizeResult& size) {
   return 0;
 }
 
-void print_heading(std::ostream& out, const Results& results) {
+void print_left_out(TextOutput& out, const Results& results) {
+  bool is_first = true;
+  for (const Tool& tool : results.tools) {
+    if (tool.unavailable.empty()) continue;
+    if (std::exchange(is_first, false)) out << "not run:\n";
+    out << "  " << tool.name << ": " << shortened(tool.unavailable) << '\n';
+  }
+}
+
+void print_heading(TextOutput& out, const Results& results) {
   const Machine& machine = results.machine;
   out << results.command << "\n\n"
       << "sqlbk " << results.sqlbk_version << ", SQLite " << results.sqlite_version << ", "
@@ -60,20 +70,16 @@ void print_heading(std::ostream& out, const Results& results) {
       << format_bytes(machine.memory_bytes) << " of memory, " << machine.file_system << ", "
       << machine.kernel << '\n';
   std::string peers;
-  std::string left_out;
   for (const Tool& tool : results.tools) {
-    if (!tool.unavailable.empty()) {
-      left_out += "  " + tool.name + ": " + shortened(tool.unavailable) + '\n';
-    } else if (tool.kind == ToolKind::peer) {
-      peers.append(peers.empty() ? "" : ", ")
-          .append(tool.name + (tool.version.empty() ? "" : " " + tool.version));
-    }
+    if (!tool.unavailable.empty() || tool.kind != ToolKind::peer) continue;
+    peers.append(peers.empty() ? "" : ", ")
+        .append(tool.name + (tool.version.empty() ? "" : " " + tool.version));
   }
   if (!peers.empty()) out << "beside " << peers << '\n';
-  if (!left_out.empty()) out << "not run:\n" << left_out;
+  print_left_out(out, results);
 }
 
-void print_size(std::ostream& out, const Results& results, const SizeResult& size) {
+void print_size(TextOutput& out, const Results& results, const SizeResult& size) {
   out << "\nAt rest: " << format_bytes(size.main_bytes) << ", WAL " << format_bytes(size.wal_bytes)
       << ". Each copy ends on the disk; median of the runs.\n\n";
   TextTable table(
@@ -111,7 +117,7 @@ std::vector<std::string> writing_cells(const Writing& writing) {
           number(static_cast<double>(writing.wal_growth_bytes) / kMiB, 1)};
 }
 
-void print_load(std::ostream& out, const Results& results, const LoadResult& load) {
+void print_load(TextOutput& out, const Results& results, const LoadResult& load) {
   out << "\nLive: " << load.name << "; " << format_bytes(load.main_bytes) << ", deadline "
       << duration(load.deadline_seconds) << " a copy.\n\n";
   TextTable table({"tool", "good", "torn", "stale", "unreadable", "refused", "timed out", "time",
@@ -119,7 +125,7 @@ void print_load(std::ostream& out, const Results& results, const LoadResult& loa
   std::vector<std::string> alone{"(no copies)", "", "", "", "", "", "", ""};
   for (std::string& cell : writing_cells(load.alone)) alone.push_back(std::move(cell));
   table.add(std::move(alone));
-  std::string words;
+  std::vector<std::string> words;
   for (const LiveTiming& timing : load.timings) {
     const std::string& name = results.tools[timing.tool].name;
     std::vector<std::string> cells{
@@ -133,18 +139,18 @@ void print_load(std::ostream& out, const Results& results, const LoadResult& loa
         timing.wall_seconds.median > 0 ? duration(timing.wall_seconds.median) : "-"};
     for (std::string& cell : writing_cells(timing.with_copies)) cells.push_back(std::move(cell));
     table.add(std::move(cells));
-    if (!timing.first_bad.empty()) words += "  " + name + ": " + shortened(timing.first_bad) + '\n';
-    if (!timing.first_refusal.empty()) {
-      words += "  " + name + ": " + shortened(timing.first_refusal) + '\n';
+    for (const std::string& reason : {timing.first_bad, timing.first_refusal}) {
+      if (!reason.empty()) words.push_back(name + ": " + shortened(reason));
     }
   }
   table.print(out);
-  if (!words.empty()) out << "\n  The first bad copy and the first failure of each:\n" << words;
+  if (!words.empty()) out << "\n  The first bad copy and the first failure of each:\n";
+  for (const std::string& line : words) out << "  " << line << '\n';
 }
 
 }  // namespace
 
-void print_table(std::ostream& out, const Results& results) {
+void print_table(TextOutput& out, const Results& results) {
   print_heading(out, results);
   for (const SizeResult& size : results.sizes) print_size(out, results, size);
   if (!results.loads.empty()) {

@@ -1,12 +1,11 @@
 // The results as text for a terminal.
 #pragma once
 
-#include <iosfwd>
-
 #include "results.hpp"
+#include "terminal.hpp"
 
 namespace sqlbk::tool::bench {
 
-void print_table(std::ostream& out, const Results& results);
+void print_table(TextOutput& out, const Results& results);
 
 }  // namespace sqlbk::tool::bench

@@ -2,16 +2,18 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <ostream>
 #include <utility>
+
+#include "sqlbk/core/printable.hpp"
 
 namespace sqlbk::tool::bench {
 
 TextTable::TextTable(std::vector<std::string> headings) {
-  rows_.push_back({std::move(headings), ""});
+  add(std::move(headings));
 }
 
 void TextTable::add(std::vector<std::string> cells) {
+  for (std::string& cell : cells) cell = printable(cell);  // as wide as it will be
   rows_.push_back({std::move(cells), ""});
 }
 
@@ -19,7 +21,7 @@ void TextTable::add_remark(std::string first, std::string text) {
   rows_.push_back({{std::move(first)}, std::move(text)});
 }
 
-void TextTable::print(std::ostream& out) const {
+void TextTable::print(TextOutput& out) const {
   std::vector<std::size_t> widths(rows_.front().cells.size(), 0);
   for (const Row& row : rows_) {
     for (std::size_t i = 0; i < row.cells.size(); ++i) {

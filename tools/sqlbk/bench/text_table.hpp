@@ -1,9 +1,10 @@
 // A table of text in columns as wide as they need to be. Thread-safety: one thread.
 #pragma once
 
-#include <iosfwd>
 #include <string>
 #include <vector>
+
+#include "terminal.hpp"
 
 namespace sqlbk::tool::bench {
 
@@ -16,7 +17,7 @@ class TextTable {
   // A line that begins with this cell and then holds one text over all other columns.
   void add_remark(std::string first, std::string text);
   bool empty() const noexcept { return rows_.size() == 1; }
-  void print(std::ostream& out) const;
+  void print(TextOutput& out) const;
 
  private:
   struct Row {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <system_error>
@@ -12,6 +11,8 @@
 #include "kit_programs.hpp"
 #include "progress_bar.hpp"
 #include "sqlbk/core/error.hpp"
+#include "sqlbk/core/printable.hpp"
+#include "terminal.hpp"
 
 namespace sqlbk::tool::bench {
 namespace {
@@ -34,9 +35,7 @@ Workplace::Workplace(const std::string& directory, const CancelToken& cancel)
 }
 
 Workplace::~Workplace() {
-  if (width_ != 0) {
-    static_cast<void>(std::fprintf(stderr, "\r%*s\r", static_cast<int>(width_), ""));
-  }
+  if (width_ != 0) standard_error().own('\r' + std::string(width_, ' ') + '\r');
 }
 
 kit::ChildOptions Workplace::child(std::chrono::milliseconds deadline) const {
@@ -45,12 +44,11 @@ kit::ChildOptions Workplace::child(std::chrono::milliseconds deadline) const {
 
 void Workplace::say(const std::string& line) {
   if (!terminal_) return;
-  std::string text = line.substr(0, terminal_columns());
+  std::string text = printable(line).substr(0, terminal_columns());
   const std::size_t size = text.size();
   text.resize(std::max(size, width_), ' ');
   width_ = size;
-  static_cast<void>(std::fprintf(stderr, "\r%s", text.c_str()));
-  static_cast<void>(std::fflush(stderr));
+  standard_error().own('\r' + text);
 }
 
 void Workplace::check_cancel() const {

@@ -97,7 +97,7 @@ class Error : public std::runtime_error {
 // EACCES, EPERM, EROFS: permission_denied; else io_error).
 Error system_error(std::string_view action, const std::string& path, int os_errno);
 
-// 'path' in single quotes with control bytes escaped, for messages.
+// 'path' in single quotes, printable (printable.hpp), for messages.
 std::string quoted(std::string_view path);
 
 }  // namespace sqlbk

@@ -1,6 +1,6 @@
 #include "markup.hpp"
 
-#include "utf8.hpp"
+#include "sqlbk/format/utf8.hpp"
 
 namespace sqlbk::tool::bench::page {
 namespace {
@@ -10,13 +10,18 @@ bool is_inside_a_line(std::string_view name) {
   return name == "em" || name == "code" || name == "bdi" || name == "b";
 }
 
+// Of XML 1.0, without those that it discourages.
+bool may_hold(char32_t value) {
+  if (value == '\n' || value == '\t') return true;
+  return value >= 0x20 && value != 0x7f && value != 0xfffe && value != 0xffff;
+}
+
 }  // namespace
 
 std::string escaped(std::string_view text) {
   std::string result;
   while (!text.empty()) {
-    const std::string_view character = next_character(text);
-    const unsigned char first = static_cast<unsigned char>(character.front());
+    const auto [character, value] = format::next_character(text);
     text.remove_prefix(character.size());
     if (character == "&") {
       result += "&amp;";
@@ -26,8 +31,7 @@ std::string escaped(std::string_view text) {
       result += "&gt;";
     } else if (character == "\"") {
       result += "&quot;";
-    } else if (!is_valid(character) || first == 0x7f ||
-               (first < 0x20 && first != '\n' && first != '\t')) {
+    } else if (!value || !may_hold(*value)) {
       result += "\xef\xbf\xbd";
     } else {
       result += character;

@@ -2,7 +2,7 @@
 
 #include <deque>
 
-#include "utf8.hpp"
+#include "sqlbk/format/utf8.hpp"
 
 namespace sqlbk::tool::bench::page {
 namespace {
@@ -32,7 +32,7 @@ double factor(Font font) {
 double text_width(std::string_view text, Font font) {
   double ems = 0;
   while (!text.empty()) {
-    const std::string_view character = next_character(text);
+    const std::string_view character = format::next_character(text).bytes;
     text.remove_prefix(character.size());
     ems += character_width(character);
   }
@@ -43,7 +43,7 @@ std::string fitted(std::string_view text, Font font, double width) {
   if (text_width(text, font) <= width) return std::string(text);
   std::deque<std::string_view> middle;
   while (!text.empty()) {
-    middle.push_back(next_character(text));
+    middle.push_back(format::next_character(text).bytes);
     text.remove_prefix(middle.back().size());
   }
   double left = width - text_width(kEllipsis, font);
