@@ -48,8 +48,8 @@ class Progress(CliTest):
         # A part of 24 MiB is copied, and time passes, so that there is a rate.
         self.assertRegex(text, r"\rcopy +\[=* +\] \d+ %  \d\.\d MiB of 24\.\d MiB +"
                                r"[\d.]+ \w+/s  ETA [\d.:]+ \w+ *\r")
-        # The line is wiped before something else is written to it.
-        self.assertRegex(text, r"\r {40,}\r[^\r ][^\r]*\nBacked up big.db to x.db\n$")
+        # The line is wiped before something else is written to it. The last one may be short: "done".
+        self.assertRegex(text, r"\r {10,}\r[^\r ][^\r]*\nBacked up big.db to x.db\n$")
 
     def test_bar_fits_the_terminal(self):
         for columns in (120, 80, 60, 40, 20):
