@@ -22,6 +22,8 @@ constexpr int kPolls = 4;
 constexpr std::chrono::milliseconds kFirstPause = 1ms;
 // Copied in no more time than it takes to look into all processes.
 constexpr std::uint64_t kSmallBytes = 64U << 20U;
+// Copied in no less time than /proc/locks may take.
+constexpr std::uint64_t kHidesWaitingBytes = 8U << 20U;
 
 }  // namespace
 
@@ -74,7 +76,13 @@ class DatabaseUsers::Poll {
   }
 
   void begin_search() {
-    search_ = std::async(std::launch::async, users::search, users::order_search(files_, seen_));
+    search_ = std::async(std::launch::async, users::search,
+                         users::order_search(files_, seen_, hides_waiting()));
+  }
+
+  bool hides_waiting() const {
+    const std::uint64_t size_bytes = files_.stat(SourceFile::main).size_bytes;
+    return size_bytes >= kHidesWaitingBytes && size_bytes <= kSmallBytes;
   }
 
   // The processes are looked for while the attempt is made, unless so much would be copied in vain,
@@ -104,7 +112,7 @@ class DatabaseUsers::Poll {
 
   // That which was begun for the first poll may be of other files by now.
   users::Search search_now() {
-    const users::SearchOrder order = users::order_search(files_, seen_);
+    const users::SearchOrder order = users::order_search(files_, seen_, false);
     if (std::exchange(is_first_, false) && search_.valid()) {
       users::Search found = search_.get();
       if (found.wanted == order.wanted) return found;

@@ -11,6 +11,16 @@ namespace {
 // Looking into so many processes costs less than /proc/locks, which waits for all processors.
 constexpr std::size_t kFewProcesses = 400;
 
+bool rows_cost_less() {
+  return platform::may_read_proc_locks_at_once() || !platform::may_look_into_all_processes() ||
+         platform::process_count() > kFewProcesses;
+}
+
+// An active journal that is not its writer's is of a process that need not hold a lock on main.
+bool rows_tell(const Observation& seen) {
+  return !seen.journal_is_active || seen.writer;
+}
+
 // A program may lock main by flock(2) for the time of the copy, and its descriptor be inherited by
 // this one, as from flock(1).
 void forget_own_flocks(std::vector<Process>& processes) {
@@ -101,15 +111,14 @@ class Holders {
 
 }  // namespace
 
-SearchOrder order_search(const LiveFiles& files, const Observation& seen) {
+SearchOrder order_search(const LiveFiles& files, const Observation& seen, bool may_wait) {
   SearchOrder order{.wanted = platform::wanted_files(files),
                     .has_locks = !is_unlocked(seen),
                     .by_locks = false,
                     .main = {},
                     .shm = {}};
   if (!order.has_locks) return order;
-  order.by_locks =
-      !platform::may_look_into_all_processes() || platform::process_count() > kFewProcesses;
+  order.by_locks = rows_tell(seen) && (may_wait || rows_cost_less());
   order.main = platform::file_in_lock_rows(files.fd_of(SourceFile::main));
   if (files.has(SourceFile::shm)) {
     order.shm = platform::file_in_lock_rows(files.fd_of(SourceFile::shm));

@@ -30,8 +30,9 @@ struct Search {
   bool is_stale = false;        // a process has gone meanwhile
 };
 
-// What must be looked for where `seen` is what the locks and files say.
-SearchOrder order_search(const LiveFiles& files, const Observation& seen);
+// What must be looked for where `seen` is what the locks and files say. `may_wait`: the search is
+// made while something else takes longer than /proc/locks may keep it waiting.
+SearchOrder order_search(const LiveFiles& files, const Observation& seen, bool may_wait);
 Search search(const SearchOrder& order);
 
 }  // namespace sqlbk::users
