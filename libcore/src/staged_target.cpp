@@ -289,7 +289,7 @@ bool is_refused(int os_errno) {
 
 // False: it belongs to another user.
 bool give_to_user(int fd, uid_t uid, const std::string& path) {
-  if (::fchown(fd, uid, static_cast<gid_t>(-1)) == 0) return true;
+  if (sys().fchown(fd, uid, static_cast<gid_t>(-1)) == 0) return true;
   const int os_errno = errno;
   if (!is_refused(os_errno)) throw system_error("set the owner of", path, os_errno);
   return os_errno != EINVAL && stat_of(fd, path).uid == uid;
@@ -297,7 +297,7 @@ bool give_to_user(int fd, uid_t uid, const std::string& path) {
 
 // Also the members of a group may do that, unless the file is already another user's.
 bool give_to_group(int fd, gid_t gid, const std::string& path) {
-  if (::fchown(fd, static_cast<uid_t>(-1), gid) == 0) return true;
+  if (sys().fchown(fd, static_cast<uid_t>(-1), gid) == 0) return true;
   const int os_errno = errno;
   if (!is_refused(os_errno)) throw system_error("set the group of", path, os_errno);
   return os_errno != EINVAL && stat_of(fd, path).gid == gid;
@@ -408,7 +408,7 @@ void StagedTarget::apply_attributes(const LiveFiles& source, const std::string& 
                       .tv_nsec = static_cast<long>(ns % 1'000'000'000)};
     };
     const std::array times{time(source_.main.atime_ns), time(source_.main.mtime_ns)};
-    if (::futimens(fd.get(), times.data()) != 0)
+    if (sys().futimens(fd.get(), times.data()) != 0)
       throw system_error("set the times of", path, errno);
   }
 }

@@ -36,7 +36,7 @@ std::string random_name() {
   std::array<unsigned char, 16> bytes{};
   std::size_t have = 0;
   while (have < bytes.size()) {
-    const ssize_t count = ::getrandom(bytes.data() + have, bytes.size() - have, 0);
+    const ssize_t count = sys().getrandom(bytes.data() + have, bytes.size() - have, 0);
     if (count < 0 && errno != EINTR) throw system_error("read", "random bytes", errno);
     if (count > 0) have += static_cast<std::size_t>(count);
   }
@@ -225,7 +225,8 @@ StagingDirectory::StagingDirectory(const std::string& parent) {
       is_ours = lock_new_directory(fd.get(), path, parent);
     } catch (const Error& error) {
       if (error.os_errno() == ENOENT) continue;  // a cleaner has taken it for a dead run's
-      static_cast<void>(::rmdir(path.c_str()));  // no destructor runs for what was not built
+      static_cast<void>(sys().unlinkat(AT_FDCWD, path.c_str(),
+                                       AT_REMOVEDIR));  // no destructor runs for what was not built
       throw;
     }
     if (!is_ours) continue;

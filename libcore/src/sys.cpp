@@ -4,7 +4,12 @@
 #include <cstdio>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "linux/clone.hpp"
@@ -28,11 +33,26 @@ constexpr Sys kRealSys{
     .fsync = ::fsync,
     .sync_file_range = ::sync_file_range,
     .fchmod = ::fchmod,
+    .fchown = ::fchown,
+    .futimens = ::futimens,
+    .flistxattr = ::flistxattr,
+    .fgetxattr = ::fgetxattr,
+    .fsetxattr = ::fsetxattr,
+    .fremovexattr = ::fremovexattr,
+    .fstatfs = ::fstatfs,
+    .fstatvfs = ::fstatvfs,
+    .readlinkat = ::readlinkat,
+    .mmap = ::mmap,
+    .get_lock = [](int fd, struct flock* lock) { return ::fcntl(fd, F_OFD_GETLK, lock); },
+    .set_lock = [](int fd, const struct flock* lock) { return ::fcntl(fd, F_OFD_SETLK, lock); },
+    .set_lease = [](int fd, int type) { return ::fcntl(fd, F_SETLEASE, type); },
+    .duplicate = [](int fd) { return ::fcntl(fd, F_DUPFD_CLOEXEC, 0); },
     .flock = ::flock,
     .mkdirat = ::mkdirat,
     .unlinkat = ::unlinkat,
     .renameat2 = ::renameat2,
     .linkat = ::linkat,
+    .getrandom = ::getrandom,
     .close = ::close,
 };
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <thread>
 #include <unistd.h>
 
@@ -36,6 +37,7 @@ struct Case {
   const char* strategy;
   Owner owner;
   bool digest = false;  // published beside the copy
+  bool preserve = false;
 };
 
 // 1: every call fails in its turn. TSan, which looks for races and forks slowly, leaves some out
@@ -61,6 +63,10 @@ class FaultTest : public ::testing::TestWithParam<Case> {
       owner_.emplace(writer);
       owner_->wait_for_state(kit::WriterState::staying, 60s);
     }
+    if (GetParam().preserve) {
+      // Where the file system keeps none, that is what --preserve meets there.
+      static_cast<void>(::setxattr(source_.c_str(), "user.origin", "x", 1, 0));
+    }
     before_ = seen();
     // Nobody writes, so that every complete copy is this one.
     copy();
@@ -79,6 +85,7 @@ class FaultTest : public ::testing::TestWithParam<Case> {
     request.destination = destination_;
     request.strategy = GetParam().strategy;
     request.copy.copy_retry = 2;
+    request.target.preserve = GetParam().preserve;
     if (GetParam().digest) request.steps = {"digest"};
     Pipeline::build(std::move(request), registry).run();
   }
@@ -251,7 +258,9 @@ INSTANTIATE_TEST_SUITE_P(Copies, FaultTest,
                          ::testing::Values(Case{"auto_at_rest", "auto", Owner::none},
                                            Case{"snapshot_live", "snapshot+plain", Owner::idle},
                                            Case{"online_live", "online", Owner::idle},
-                                           Case{"auto_with_digest", "auto", Owner::none, true}),
+                                           Case{"auto_with_digest", "auto", Owner::none, true},
+                                           Case{"lock_and_preserve", "lock+mmap", Owner::idle,
+                                                false, true}),
                          [](const auto& param) { return std::string(param.param.name); });
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <initializer_list>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -79,12 +80,14 @@ bool may_suffer(std::string_view call, Fault fault) noexcept {
   switch (fault) {
     case Fault::no_space:
       return is_one_of({"openat", "pwrite", "copy_file_range", "ftruncate", "fsync",
-                        "sync_file_range", "mkdirat", "renameat2", "linkat", "close"});
+                        "sync_file_range", "mkdirat", "renameat2", "linkat", "fsetxattr", "fchown",
+                        "close"});
     case Fault::interrupted:
       return is_one_of({"openat", "pread", "pwrite", "copy_file_range", "ftruncate", "fsync",
-                        "sync_file_range", "flock", "close"});
+                        "sync_file_range", "flock", "fstatfs", "fstatvfs", "set_lock", "getrandom",
+                        "close"});
     case Fault::short_count:
-      return is_one_of({"pread", "pwrite", "copy_file_range"});
+      return is_one_of({"pread", "pwrite", "copy_file_range", "getrandom"});
     case Fault::io_error:
     case Fault::killed:
       return true;
@@ -143,6 +146,55 @@ FaultySys::FaultySys(std::string_view call, unsigned nth, Fault fault) : table_(
   };
   table_.fchmod = [](int fd, mode_t mode) {
     return run("fchmod", [&] { return real_sys().fchmod(fd, mode); });
+  };
+  table_.fchown = [](int fd, uid_t uid, gid_t gid) {
+    return run("fchown", [&] { return real_sys().fchown(fd, uid, gid); });
+  };
+  table_.futimens = [](int fd, const struct timespec* times) {
+    return run("futimens", [&] { return real_sys().futimens(fd, times); });
+  };
+  table_.flistxattr = [](int fd, char* names, std::size_t size) {
+    return run("flistxattr", [&] { return real_sys().flistxattr(fd, names, size); });
+  };
+  table_.fgetxattr = [](int fd, const char* name, void* value, std::size_t size) {
+    return run("fgetxattr", [&] { return real_sys().fgetxattr(fd, name, value, size); });
+  };
+  table_.fsetxattr = [](int fd, const char* name, const void* value, std::size_t size, int flags) {
+    return run("fsetxattr", [&] { return real_sys().fsetxattr(fd, name, value, size, flags); });
+  };
+  table_.fremovexattr = [](int fd, const char* name) {
+    return run("fremovexattr", [&] { return real_sys().fremovexattr(fd, name); });
+  };
+  table_.fstatfs = [](int fd, struct statfs* out) {
+    return run("fstatfs", [&] { return real_sys().fstatfs(fd, out); });
+  };
+  table_.fstatvfs = [](int fd, struct statvfs* out) {
+    return run("fstatvfs", [&] { return real_sys().fstatvfs(fd, out); });
+  };
+  table_.readlinkat = [](int dir, const char* path, char* buffer, std::size_t size) {
+    return run("readlinkat", [&] { return real_sys().readlinkat(dir, path, buffer, size); });
+  };
+  table_.mmap = [](void* address, std::size_t size, int protection, int flags, int fd,
+                   off_t offset) {
+    if (!strikes("mmap")) return real_sys().mmap(address, size, protection, flags, fd, offset);
+    errno = errno_of_fault();
+    return MAP_FAILED;
+  };
+  table_.get_lock = [](int fd, struct flock* lock) {
+    return run("get_lock", [&] { return real_sys().get_lock(fd, lock); });
+  };
+  table_.set_lock = [](int fd, const struct flock* lock) {
+    return run("set_lock", [&] { return real_sys().set_lock(fd, lock); });
+  };
+  table_.set_lease = [](int fd, int type) {
+    return run("set_lease", [&] { return real_sys().set_lease(fd, type); });
+  };
+  table_.duplicate = [](int fd) {
+    return run("duplicate", [&] { return real_sys().duplicate(fd); });
+  };
+  table_.getrandom = [](void* buffer, std::size_t size, unsigned flags) {
+    return transfer("getrandom", size,
+                    [&](std::size_t n) { return real_sys().getrandom(buffer, n, flags); });
   };
   table_.flock = [](int fd, int operation) {
     return run("flock", [&] { return real_sys().flock(fd, operation); });

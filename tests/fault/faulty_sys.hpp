@@ -22,10 +22,14 @@ bool may_suffer(std::string_view call, Fault fault) noexcept;
 
 // The entries of Sys, in its order.
 inline constexpr std::string_view kSysCalls[] = {
-    "openat",   "fstat",           "fstatat", "lseek",        "pread",
-    "pwrite",   "copy_file_range", "ficlone", "ficlonerange", "ftruncate",
-    "fsync",    "sync_file_range", "fchmod",  "flock",        "mkdirat",
-    "unlinkat", "renameat2",       "linkat",  "close"};
+    "openat",    "fstat",           "fstatat",         "lseek",        "faccessat", "pread",
+    "pwrite",    "ficlone",         "copy_file_range", "ficlonerange", "ftruncate", "fsync",
+    "fchmod",    "sync_file_range", "fchown",          "futimens",     "fgetxattr", "flistxattr",
+    "fsetxattr", "fremovexattr",    "fstatfs",         "fstatvfs",     "mmap",      "readlinkat",
+    "get_lock",  "set_lock",        "set_lease",       "duplicate",    "flock",     "mkdirat",
+    "unlinkat",  "renameat2",       "linkat",          "getrandom",    "close"};
+// A table of pointers and nothing else: none is left out.
+static_assert(std::size(kSysCalls) * sizeof(void (*)()) == sizeof(Sys));
 
 class FaultySys {
  public:

@@ -19,7 +19,7 @@ constexpr std::uint64_t kAlignment = 65536;  // a multiple of every page size th
 class Window {
  public:
   Window(int fd, std::uint64_t offset, std::size_t size) : size_(size) {
-    address_ = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(offset));
+    address_ = sys().mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(offset));
   }
   Window(const Window&) = delete;
   Window& operator=(const Window&) = delete;

@@ -6,6 +6,7 @@
 
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/locks.hpp"
+#include "sqlbk/core/sys.hpp"
 
 namespace sqlbk::copy {
 
@@ -24,7 +25,7 @@ void JournalWatch::look() {
     seen_->journal = journal;
     return;
   }
-  UniqueFd kept(::fcntl(files_.fd_of(SourceFile::journal), F_DUPFD_CLOEXEC, 0));
+  UniqueFd kept(sys().duplicate(files_.fd_of(SourceFile::journal)));
   if (!kept) throw system_error("keep open", files_.path_of(SourceFile::journal), errno);
   seen_ = Seen{.pid = holder->pid, .journal = journal, .kept = std::move(kept)};
 }

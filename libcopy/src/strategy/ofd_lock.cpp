@@ -6,6 +6,7 @@
 
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/locks.hpp"
+#include "sqlbk/core/sys.hpp"
 
 namespace sqlbk::copy {
 namespace {
@@ -17,8 +18,8 @@ int set_lock(int fd, short type, std::uint64_t first_byte, std::uint64_t length_
   lock.l_whence = SEEK_SET;
   lock.l_start = static_cast<off_t>(first_byte);
   lock.l_len = static_cast<off_t>(length_bytes);
-  int result = ::fcntl(fd, F_OFD_SETLK, &lock);
-  while (result != 0 && errno == EINTR) result = ::fcntl(fd, F_OFD_SETLK, &lock);
+  int result = sys().set_lock(fd, &lock);
+  while (result != 0 && errno == EINTR) result = sys().set_lock(fd, &lock);
   return result == 0 ? 0 : errno;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sqlbk/core/error.hpp"
+#include "sqlbk/core/sys.hpp"
 
 namespace sqlbk::platform {
 namespace {
@@ -23,26 +24,27 @@ constexpr const char* kAccessList = "system.posix_acl_access";
 
 bool copy_extended_attributes(int from, const std::string& from_path, int to,
                               const std::string& to_path) {
-  const ssize_t size = ::flistxattr(from, nullptr, 0);
+  const ssize_t size = sys().flistxattr(from, nullptr, 0);
   if (size < 0) {
     if (may_be_skipped(errno)) return false;
     throw system_error("list the extended attributes of", from_path, errno);
   }
   std::vector<char> names(static_cast<std::size_t>(size));
-  const ssize_t got = ::flistxattr(from, names.data(), names.size());
+  const ssize_t got = sys().flistxattr(from, names.data(), names.size());
   if (got < 0) throw system_error("list the extended attributes of", from_path, errno);
   bool has_access_list = false;
   for (std::size_t at = 0; at < static_cast<std::size_t>(got);) {
     const std::string name(names.data() + at);
     at += name.size() + 1;
-    const ssize_t value_size = ::fgetxattr(from, name.c_str(), nullptr, 0);
+    const ssize_t value_size = sys().fgetxattr(from, name.c_str(), nullptr, 0);
     if (value_size < 0 && may_be_skipped(errno)) continue;
     std::vector<char> value(value_size > 0 ? static_cast<std::size_t>(value_size) : 0);
     const ssize_t value_got =
-        value_size < 0 ? -1 : ::fgetxattr(from, name.c_str(), value.data(), value.size());
+        value_size < 0 ? -1 : sys().fgetxattr(from, name.c_str(), value.data(), value.size());
     if (value_got < 0) throw system_error("read an extended attribute of", from_path, errno);
     // EINVAL: a list names users who have no number in this user namespace.
-    if (::fsetxattr(to, name.c_str(), value.data(), static_cast<std::size_t>(value_got), 0) == 0) {
+    if (sys().fsetxattr(to, name.c_str(), value.data(), static_cast<std::size_t>(value_got), 0) ==
+        0) {
       has_access_list = has_access_list || name == kAccessList;
     } else if (!may_be_skipped(errno) && !(errno == EINVAL && name.starts_with("system."))) {
       throw system_error("set an extended attribute of", to_path, errno);
@@ -52,7 +54,7 @@ bool copy_extended_attributes(int from, const std::string& from_path, int to,
 }
 
 void remove_access_list(int fd, const std::string& path) {
-  if (::fremovexattr(fd, kAccessList) == 0 || errno == ENODATA || errno == ENOTSUP) return;
+  if (sys().fremovexattr(fd, kAccessList) == 0 || errno == ENODATA || errno == ENOTSUP) return;
   throw system_error("remove the access control list of", path, errno);
 }
 
@@ -66,7 +68,7 @@ mode_t mode_without_acl(int fd, mode_t mode) {
   constexpr std::uint8_t kNamedGroupTag = 0x08;
   constexpr mode_t kOwnerOnly = 0700;
   std::array<std::uint8_t, 4096> list{};
-  const ssize_t size = ::fgetxattr(fd, kAccessList, list.data(), list.size());
+  const ssize_t size = sys().fgetxattr(fd, kAccessList, list.data(), list.size());
   if (size < 0) return errno == ENODATA || errno == ENOTSUP ? mode : mode & kOwnerOnly;
   const mode_t mask = mode >> 3U & 7U;
   mode_t group = mask;

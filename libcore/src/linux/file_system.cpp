@@ -12,6 +12,7 @@
 #include "linux/mount.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
+#include "sqlbk/core/sys.hpp"
 
 namespace sqlbk {
 namespace {
@@ -124,8 +125,8 @@ FileSystem file_system_of_magic(std::uint64_t magic) {
 
 FileSystem file_system_of(int fd, const std::string& path) {
   struct statfs info {};
-  int result = ::fstatfs(fd, &info);
-  while (result != 0 && errno == EINTR) result = ::fstatfs(fd, &info);
+  int result = sys().fstatfs(fd, &info);
+  while (result != 0 && errno == EINTR) result = sys().fstatfs(fd, &info);
   if (result != 0) throw system_error("ask for the file system of", path, errno);
   const auto magic = static_cast<std::uint32_t>(info.f_type);
   if (magic != kFuseMagic) return file_system_of_magic(magic);
@@ -136,8 +137,8 @@ FileSystem file_system_of(int fd, const std::string& path) {
 
 std::uint64_t free_space_bytes(int fd, const std::string& path) {
   struct statvfs info {};
-  int result = ::fstatvfs(fd, &info);
-  while (result != 0 && errno == EINTR) result = ::fstatvfs(fd, &info);
+  int result = sys().fstatvfs(fd, &info);
+  while (result != 0 && errno == EINTR) result = sys().fstatvfs(fd, &info);
   if (result != 0) throw system_error("ask for the free space of", path, errno);
   // ramfs and the like do not count.
   if (info.f_blocks == 0) return std::numeric_limits<std::uint64_t>::max();

@@ -16,6 +16,7 @@
 
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/locks.hpp"
+#include "sqlbk/core/sys.hpp"
 
 namespace sqlbk {
 namespace platform {
@@ -114,7 +115,7 @@ bool may_read_proc_locks_at_once() noexcept {
 
 LockedFile file_in_lock_rows(int fd) {
   struct stat file {};
-  if (::fstat(fd, &file) != 0) return {};
+  if (sys().fstat(fd, &file) != 0) return {};
   LockedFile found{.device = file.st_dev, .inode = file.st_ino};
   // Linux before 5.14 does not tell the inode here.
   const auto inode = fdinfo_value(fd, "ino:");
@@ -127,11 +128,11 @@ LockedFile file_in_lock_rows(int fd) {
 
 bool process_holds_locks_on(int fd) noexcept {
   struct stat file {};
-  if (::fstat(fd, &file) != 0) return false;
+  if (sys().fstat(fd, &file) != 0) return false;
   struct flock lock {};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
-  const bool is_told = ::fcntl(fd, F_OFD_GETLK, &lock) == 0;
+  const bool is_told = sys().get_lock(fd, &lock) == 0;
   const int self = ::getpid();
   if (is_told && lock.l_type == F_UNLCK) return false;
   if (is_told && lock.l_pid == self) return true;
@@ -164,7 +165,7 @@ std::optional<LockHolder> conflicting_lock(int fd, std::uint64_t start_byte,
   lock.l_start = static_cast<off_t>(start_byte);
   lock.l_len = static_cast<off_t>(length_bytes);
   lock.l_pid = 0;
-  if (::fcntl(fd, F_OFD_GETLK, &lock) != 0) throw system_error("ask for locks on", path, errno);
+  if (sys().get_lock(fd, &lock) != 0) throw system_error("ask for locks on", path, errno);
   if (lock.l_type == F_UNLCK) return std::nullopt;
   return LockHolder{.pid = lock.l_pid, .is_write = lock.l_type == F_WRLCK};
 }

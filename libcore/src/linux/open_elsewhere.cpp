@@ -8,6 +8,8 @@
 
 #include <boost/filesystem.hpp>
 
+#include "sqlbk/core/sys.hpp"
+
 namespace sqlbk::platform {
 namespace {
 
@@ -50,8 +52,8 @@ OpenElsewhere open_elsewhere(int fd, const std::string& path) {
   // Whoever opens the file in the moment of the lease has a signal sent to us: by default SIGIO,
   // which ends the process. SIGURG is ignored unless somebody wants it.
   static_cast<void>(::fcntl(fd, F_SETSIG, SIGURG));
-  if (::fcntl(fd, F_SETLEASE, F_WRLCK) == 0) {
-    static_cast<void>(::fcntl(fd, F_SETLEASE, F_UNLCK));
+  if (sys().set_lease(fd, F_WRLCK) == 0) {
+    static_cast<void>(sys().set_lease(fd, F_UNLCK));
     return OpenElsewhere::no;
   }
   if (errno == EAGAIN || errno == EBUSY) return OpenElsewhere::yes;
@@ -59,7 +61,7 @@ OpenElsewhere open_elsewhere(int fd, const std::string& path) {
   struct flock lock {};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
-  if (::fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK) {
+  if (sys().get_lock(fd, &lock) == 0 && lock.l_type != F_UNLCK) {
     return OpenElsewhere::yes;
   }
   // Without the lease our own descriptor would be found; the caller's table is not in /proc/PID/fd

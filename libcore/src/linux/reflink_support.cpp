@@ -8,6 +8,8 @@
 #include <sys/ioctl.h>
 #include <sys/vfs.h>
 
+#include "sqlbk/core/sys.hpp"
+
 namespace sqlbk {
 namespace {
 
@@ -15,7 +17,7 @@ namespace {
 // there is work to do.
 bool depends_on_another(int fd) noexcept {
   struct statfs info {};
-  if (::fstatfs(fd, &info) != 0) return true;
+  if (sys().fstatfs(fd, &info) != 0) return true;
   switch (static_cast<unsigned long>(info.f_type) & 0xffffffffUL) {
     case OVERLAYFS_SUPER_MAGIC:
     case NFS_SUPER_MAGIC:

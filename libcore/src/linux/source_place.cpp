@@ -65,7 +65,7 @@ Parts split(const std::string& path) {
 
 std::string read_link(int directory, const std::string& name, const std::string& given) {
   std::string text(PATH_MAX, '\0');
-  const ssize_t size = ::readlinkat(directory, name.c_str(), text.data(), text.size());
+  const ssize_t size = sys().readlinkat(directory, name.c_str(), text.data(), text.size());
   if (size < 0) throw open_failure(given, errno);
   text.resize(static_cast<std::size_t>(size));
   return text;
@@ -73,8 +73,8 @@ std::string read_link(int directory, const std::string& name, const std::string&
 
 bool is_on_proc(int fd, const std::string& given) {
   struct statfs info {};
-  int result = ::fstatfs(fd, &info);
-  while (result != 0 && errno == EINTR) result = ::fstatfs(fd, &info);
+  int result = sys().fstatfs(fd, &info);
+  while (result != 0 && errno == EINTR) result = sys().fstatfs(fd, &info);
   if (result != 0) throw system_error("ask for the file system of", given, errno);
   return info.f_type == PROC_SUPER_MAGIC;
 }

@@ -1,12 +1,18 @@
-// The system calls through which sqlbk reads, writes and publishes, in one table, so that a test
-// can make the N-th one fail (the same idea as aSyscall[] in SQLite's os_unix.c).
+// The system calls by which sqlbk reads, locks, writes and publishes, in one table, so that a test
+// can make the N-th one fail (the same idea as aSyscall[] in SQLite's os_unix.c). What fails for no
+// reason of the outside world, or only makes something unseen (/proc), is not in it: the list is
+// that of tests/cli/sys_test.py.
 // Thread-safety: install_sys() before any other use; the table itself is constant.
 #pragma once
 
 #include <cstddef>
 #include <sys/types.h>
 
+struct flock;
 struct stat;
+struct statfs;
+struct statvfs;
+struct timespec;
 
 namespace sqlbk {
 
@@ -26,11 +32,27 @@ struct Sys {
   int (*fsync)(int fd);
   int (*sync_file_range)(int fd, off_t offset, off_t size, unsigned flags);
   int (*fchmod)(int fd, mode_t mode);
+  int (*fchown)(int fd, uid_t uid, gid_t gid);
+  int (*futimens)(int fd, const struct timespec times[2]);
+  ssize_t (*flistxattr)(int fd, char* names, std::size_t size);
+  ssize_t (*fgetxattr)(int fd, const char* name, void* value, std::size_t size);
+  int (*fsetxattr)(int fd, const char* name, const void* value, std::size_t size, int flags);
+  int (*fremovexattr)(int fd, const char* name);
+  int (*fstatfs)(int fd, struct statfs* out);
+  int (*fstatvfs)(int fd, struct statvfs* out);
+  ssize_t (*readlinkat)(int dir_fd, const char* path, char* buffer, std::size_t size);
+  void* (*mmap)(void* address, std::size_t size, int protection, int flags, int fd, off_t offset);
+  // fcntl(2) with F_OFD_GETLK, F_OFD_SETLK, F_SETLEASE and F_DUPFD_CLOEXEC.
+  int (*get_lock)(int fd, struct flock* lock);
+  int (*set_lock)(int fd, const struct flock* lock);
+  int (*set_lease)(int fd, int type);
+  int (*duplicate)(int fd);
   int (*flock)(int fd, int operation);
   int (*mkdirat)(int dir_fd, const char* path, mode_t mode);
   int (*unlinkat)(int dir_fd, const char* path, int flags);
   int (*renameat2)(int from_dir, const char* from, int to_dir, const char* to, unsigned flags);
   int (*linkat)(int from_dir, const char* from, int to_dir, const char* to, int flags);
+  ssize_t (*getrandom)(void* buffer, std::size_t size, unsigned flags);
   int (*close)(int fd);
 };
 
