@@ -11,12 +11,13 @@ namespace {
 
 using Finding = std::optional<UsersAnswer>;
 
-constexpr std::string_view kOtherName = "copy it under the name by which its owner has opened it";
+constexpr std::string_view kHintOtherName =
+    "copy it under the name by which its owner has opened it";
 // What it leaves behind is of the file that it had open, and would be mixed with this one.
-constexpr std::string_view kCloseOlder =
+constexpr std::string_view kHintCloseOlder =
     "close the program that uses the older file, and delete the -wal, -shm and -journal files that "
     "it leaves";
-constexpr std::string_view kOtherLock = "let that program end its transaction, and unlock";
+constexpr std::string_view kHintOtherLock = "let that program end its transaction, and unlock";
 
 std::string name_of(const Observation& seen, std::string_view suffix = "") {
   return quoted(seen.main_path + std::string(suffix));
@@ -44,7 +45,7 @@ Finding has_sidecars_elsewhere(const Observation& seen, const Process& process) 
   if (!holds_kernel_lock(process) && !process.writes_main) return {};
   return others(name_of(process) + " uses " + name_of(seen) + " with " +
                     quoted(process.other_sidecars.front()),
-                kOtherName);
+                kHintOtherName);
 }
 
 // Every connection in WAL mode holds SHARED on main as long as it lives.
@@ -53,7 +54,7 @@ Finding is_attached_without_main(const Observation& seen, const Process& process
   return others(name_of(process) + " uses " + name_of(seen, "-shm") +
                     ", but another main file than " + name_of(seen) +
                     ", which took that name later",
-                kCloseOlder);
+                kHintCloseOlder);
 }
 
 // A reader that may not write the -shm takes no lock there (walBeginShmUnreliable()), but has it
@@ -65,7 +66,7 @@ bool is_reader_without_rights(const Process& process) {
 Finding not_with_these(const Observation& seen, const Process& process) {
   return others(name_of(process) + " has " + name_of(seen) +
                     " open, but not with the -wal and -shm files beside it",
-                kOtherName);
+                kHintOtherName);
 }
 
 Finding is_not_attached(const Observation& seen, const Process& process) {
@@ -81,7 +82,7 @@ Finding is_exclusive_without_wal(const Observation& seen, const Process& process
   if (seen.mode != Mode::wal || !seen.has_wal || process.has_wal) return {};
   return others(name_of(process) + " holds " + name_of(seen) + " exclusively, but does not have " +
                     name_of(seen, "-wal") + " open",
-                kOtherName);
+                kHintOtherName);
 }
 
 Finding journals_elsewhere(const Observation& seen, const Process& process) {
@@ -91,7 +92,7 @@ Finding journals_elsewhere(const Observation& seen, const Process& process) {
   if (!is_anothers && process.stray_sidecars.empty()) return {};
   return others(name_of(process) + " writes to " + name_of(seen) + ", but not with the journal " +
                     name_of(seen, "-journal"),
-                kOtherName);
+                kHintOtherName);
 }
 
 // Its main file has lost this name; what it keeps in the sidecar belongs to that one.
@@ -103,7 +104,7 @@ Finding writes_sidecar_of_another_main(const Observation& seen, const Process& p
   return others(name_of(process) + " writes to " + name_of(seen, has_wal ? "-wal" : "-journal") +
                     ", but to another main file than " + name_of(seen) +
                     ", which took that name later",
-                kCloseOlder);
+                kHintCloseOlder);
 }
 
 // Its transactions are where every reader looks, however it locks.
@@ -117,7 +118,7 @@ Finding locks_by_flock(const Observation& seen, const Process& process) {
   if (shows_its_transactions(seen, process)) return {};
   return others(name_of(process) + " has locked " + name_of(seen) +
                     " with flock(2), and nothing shows whether a transaction is under way",
-                kOtherLock);
+                kHintOtherLock);
 }
 
 Finding locks_by_file(const Observation& seen, const Process& process) {
@@ -130,7 +131,7 @@ Finding locks_by_file(const Observation& seen, const Process& process) {
                     std::to_string(*seen.lock_file->pid) + ", which is alive, and " +
                     name_of(process) + " has " + name_of(seen) +
                     " open without a lock that the kernel knows",
-                kOtherLock);
+                kHintOtherLock);
 }
 
 constexpr std::array kOfOneProcess{
@@ -146,7 +147,7 @@ Finding index_without_main(const Observation& seen) {
   if (!seen.index || seen.shared || seen.exclusive) return {};
   return others("a program uses " + name_of(seen, "-shm") + ", but another main file than " +
                     name_of(seen) + ", which took that name later",
-                kCloseOlder);
+                kHintCloseOlder);
 }
 
 Finding main_without_index(const Observation& seen) {
@@ -156,7 +157,7 @@ Finding main_without_index(const Observation& seen) {
   if (seen.unattributed_shared == 0 || !nothing_is_attached) return {};
   return others(
       "a program has " + name_of(seen) + " open in WAL mode, but not with the -shm file beside it",
-      kOtherName);
+      kHintOtherName);
 }
 
 Finding contradiction_in(const Observation& seen) {
