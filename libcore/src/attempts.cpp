@@ -4,6 +4,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "sqlbk/core/database_users.hpp"
@@ -41,16 +42,50 @@ std::string made_by(const CopyStrategy& strategy, const std::string& mover) {
   return std::string(name.substr(0, name.find('+'))) + '+' + mover;
 }
 
+// A program that uses other files than these is one that keeps the source busy.
+void require_these(const UsersAnswer& users, const std::string& source) {
+  if (users.verdict != UsersVerdict::others) return;
+  const Errc code = users.hint.empty() ? Errc::source_changed : Errc::source_busy;
+  throw Error(code, "unable to prove a copy of " + quoted(source) + " complete: " + users.sentence)
+      .with_path(source)
+      .with_hint(users.hint);
+}
+
+void add_assumption_of(const UsersAnswer& users, std::vector<Assumption>& assumptions) {
+  if (users.verdict != UsersVerdict::unknown) return;
+  assumptions.push_back({AssumptionKind::these_files, users.sentence});
+}
+
+void require_allowed(const std::vector<Assumption>& assumptions, const CopyOptions& options,
+                     const std::string& source) {
+  if (options.allow_assumptions) return;
+  for (const Assumption& assumption : assumptions) {
+    if (std::ranges::count(options.assume, assumption.kind) != 0) continue;
+    throw Error(Errc::assumption_refused, "unable to prove a copy of " + quoted(source) +
+                                              " without assuming that " + assumption.sentence)
+        .with_path(source)
+        .with_hint("vouch for it with --assume " + std::string(to_string(assumption.kind)) +
+                   ", or accept the verdict 'assumed' by leaving out --strict");
+  }
+}
+
+// Why a copy cannot be proven, which does not stop one that nothing proves.
+bool leaves_unproven_copy(Errc code) {
+  if (code == Errc::unsuitable) return false;
+  return errc_info(code).retry != Retry::no || code == Errc::unsupported_file_system ||
+         code == Errc::wal_reset_bug;
+}
+
 // What the series of a run failed of.
 class Failures {
  public:
   void begin_round() {
     ++rounds_;
-    only_busy_ = true;
+    of_round_.clear();
   }
   void add(const Error& error) {
     ++counts_[error.code()];
-    only_busy_ = only_busy_ && error.code() == Errc::source_busy;
+    of_round_.insert(error.code());
     // That the time was over says less than what it was spent on.
     if (!last_ || error.code() != Errc::deadline_exceeded) last_ = error;
   }
@@ -59,14 +94,15 @@ class Failures {
     return found == counts_.end() ? 0 : found->second;
   }
   unsigned rounds() const { return rounds_; }
-  bool only_busy() const { return only_busy_; }  // in the last round
+  // In the last round.
+  bool only(Errc code) const { return of_round_ == std::set{code}; }
   const Error& last() const { return *last_; }
 
  private:
   std::map<Errc, unsigned> counts_;
   std::optional<Error> last_;
   unsigned rounds_ = 0;
-  bool only_busy_ = true;
+  std::set<Errc> of_round_;
 };
 
 // However a series of attempts ends.
@@ -103,8 +139,7 @@ class AttemptLoop {
         if (copy) return std::move(*copy);
       }
     } catch (const Error& error) {
-      if (error.code() != Errc::unsupported_file_system && error.code() != Errc::wal_reset_bug)
-        throw;
+      if (!leaves_unproven_copy(error.code())) throw;
       return copy_unproven(error);
     }
     return copy_unproven(last_failure());
@@ -133,8 +168,9 @@ class AttemptLoop {
       std::optional<ProvenCopy> copy = try_choice(choice);
       if (copy || is_over() || waits_for_next_round()) return copy;
     }
-    stays_as_it_is_ = (facts.at_rest() &&
-                       failures_.count(Errc::frames_without_checksum) >= kProbesOfDeadFrames) ||
+    const bool no_try_helps = failures_.only(Errc::unsuitable) ||
+                              failures_.count(Errc::frames_without_checksum) >= kProbesOfDeadFrames;
+    stays_as_it_is_ = (facts.at_rest() && no_try_helps) ||
                       failures_.count(Errc::assumption_refused) >= kRoundsOfAssumptions;
     return std::nullopt;
   }
@@ -202,23 +238,15 @@ class AttemptLoop {
     Evidence evidence = strategy.attempt(files_, image_, options_, phase);
     const UsersAnswer users = users_.at_end();
     require_these(users);
-    if (users.verdict == UsersVerdict::unknown) {
-      evidence.assumptions.push_back({AssumptionKind::these_files, users.sentence});
-    }
+    add_assumption_of(users, evidence.assumptions);
     judge(evidence);
     std::string name = made_by(strategy, evidence.mover);
     return {.evidence = std::move(evidence), .strategy = std::move(name)};
   }
 
-  // A program that uses other files than these is one that keeps the source busy.
   void require_these(const UsersAnswer& users) {
     uses_others_ = users.verdict == UsersVerdict::others;
-    if (!uses_others_) return;
-    const Errc code = users.hint.empty() ? Errc::source_changed : Errc::source_busy;
-    throw Error(code, "unable to prove a copy of " + quoted(files_.given_path()) +
-                          " complete: " + users.sentence)
-        .with_path(files_.given_path())
-        .with_hint(users.hint);
+    sqlbk::require_these(users, files_.given_path());
   }
 
   // No strategy helps against that, only time; where there are rounds, they leave some.
@@ -228,16 +256,7 @@ class AttemptLoop {
   void judge(Evidence& evidence) const {
     if (evidence.assumptions.empty()) return;
     evidence.verdict = Verdict::assumed;
-    if (options_.allow_assumptions) return;
-    for (const Assumption& assumption : evidence.assumptions) {
-      if (std::ranges::count(options_.assume, assumption.kind) != 0) continue;
-      throw Error(Errc::assumption_refused, "unable to prove a copy of " +
-                                                quoted(files_.given_path()) +
-                                                " without assuming that " + assumption.sentence)
-          .with_path(files_.given_path())
-          .with_hint("vouch for it with --assume " + std::string(to_string(assumption.kind)) +
-                     ", or accept the verdict 'assumed' by leaving out --strict");
-    }
+    require_allowed(evidence.assumptions, options_, files_.given_path());
   }
 
   void begin_to_copy() {
@@ -255,8 +274,9 @@ class AttemptLoop {
   }
 
   void pause() {
-    busy_pause_ = failures_.only_busy() ? std::min(busy_pause_ + kBetweenRounds, kBetweenBusyRounds)
-                                        : kBetweenRounds;
+    busy_pause_ = failures_.only(Errc::source_busy)
+                      ? std::min(busy_pause_ + kBetweenRounds, kBetweenBusyRounds)
+                      : kBetweenRounds;
     sleep_for(busy_pause_);
   }
 
@@ -266,10 +286,11 @@ class AttemptLoop {
     if (!give_up_.has_passed()) context_.tick();
   }
 
-  // Of a strategy that was asked for by name as it is; of several with how long they were tried.
+  // As it is of a strategy that was asked for by name, and where no time would have helped; else
+  // with how long it was tried.
   Error last_failure() const {
     Error error = failures_.last();
-    if (is_named_) return error;
+    if (is_named_ || stays_as_it_is_) return error;
     error.add_context("gave up on " + quoted(files_.given_path()) + " after " +
                       std::to_string(failures_.rounds()) +
                       (failures_.rounds() == 1 ? " round" : " rounds") + " in " +
@@ -284,7 +305,7 @@ class AttemptLoop {
 
   ProvenCopy copy_unproven(const Error& why) {
     CopyStrategy* const strategy = options_.allow_unproven ? chooser_.unproven() : nullptr;
-    if (strategy == nullptr || why.code() == Errc::unsuitable) throw Error(why);
+    if (strategy == nullptr || !leaves_unproven_copy(why.code())) throw Error(why);
     image_.discard();
     ++log_.attempts;
     begin_to_copy();
@@ -313,11 +334,37 @@ class AttemptLoop {
   bool stays_as_it_is_ = false;
 };
 
+UsersAnswer users_of(LiveFiles& files) {
+  DatabaseUsers users(files);
+  static_cast<void>(users.at_start());  // is in the answer at the end
+  return users.at_end();
+}
+
+void preview_proof(const StrategyChooser& chooser, LiveFiles& files, const SourceFacts& facts,
+                   const CopyOptions& options, RunContext& context) {
+  const UsersAnswer users = users_of(files);
+  // Without a hint: main was replaced just now, which another attempt mends.
+  if (!users.hint.empty()) require_these(users, files.given_path());
+  std::vector<Assumption> assumptions = chooser.preview(files, facts, options, context);
+  add_assumption_of(users, assumptions);
+  require_allowed(assumptions, options, files.given_path());
+}
+
 }  // namespace
 
 ProvenCopy run_attempts(StrategyChooser& chooser, LiveFiles& files, StagedImage& image,
                         const CopyOptions& options, RunContext& context, AttemptLog& log) {
   return AttemptLoop(chooser, files, image, options, context, log).run();
+}
+
+void preview_attempts(StrategyChooser& chooser, LiveFiles& files, const SourceFacts& facts,
+                      const CopyOptions& options, RunContext& context) {
+  try {
+    preview_proof(chooser, files, facts, options, context);
+  } catch (const Error& error) {
+    const bool may_be_unproven = options.allow_unproven && chooser.unproven() != nullptr;
+    if (!may_be_unproven || !leaves_unproven_copy(error.code())) throw;
+  }
 }
 
 }  // namespace sqlbk

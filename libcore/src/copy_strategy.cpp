@@ -6,6 +6,14 @@ bool works_by_sqlite_alone(const StrategyTraits& traits, const CopyOptions& opti
   return traits.by_sqlite_alone && !options.opaque && options.form == ImageForm::folded;
 }
 
+void require_suitable(const Suitability& answer, const std::string& path) {
+  if (answer.suitable) return;
+  throw Error(Errc::unsuitable,
+              "unable to " + answer.operation + " " + quoted(path) + ": " + answer.reason)
+      .with_path(path)
+      .with_hint(answer.hint);
+}
+
 StrategyChooser::~StrategyChooser() = default;
 
 unsigned StrategyChooser::rounds(const CopyOptions&) const {
@@ -14,6 +22,13 @@ unsigned StrategyChooser::rounds(const CopyOptions&) const {
 
 CopyStrategy* StrategyChooser::unproven() {
   return nullptr;
+}
+
+std::vector<Assumption> StrategyChooser::preview(LiveFiles& /*files*/, const SourceFacts& facts,
+                                                 const CopyOptions& /*options*/,
+                                                 RunContext& /*context*/) const {
+  require_suitable(probe(facts), facts.given_path);
+  return {};
 }
 
 std::vector<std::string> StrategyChooser::explain(const SourceFacts& facts) const {

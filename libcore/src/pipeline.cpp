@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "room.hpp"
 #include "settle.hpp"
 #include "sqlbk/core/attempts.hpp"
 #include "sqlbk/core/error.hpp"
@@ -119,6 +120,13 @@ SourceAllowance allowance_of(const CopyRequest& request, StrategyChooser& strate
           .opaque = request.copy.opaque};
 }
 
+// A copy that is staged elsewhere takes its space a second time where it will stand.
+bool is_on_another_file_system(const std::string& directory, const std::string& other) {
+  const std::optional<FileStat> one = stat_path(directory);
+  const std::optional<FileStat> two = stat_path(other);
+  return one && two && one->device != two->device;
+}
+
 void take_state(SettledState state, Report& report) {
   report.page_size_bytes = state.page_size_bytes;
   report.change_counter = state.change_counter;
@@ -228,18 +236,35 @@ void Pipeline::plan_here(RunContext& context, Report& report) {
   report.strategy_asked = request_.strategy;
   LiveFiles files(request_.source);
   const SourceFacts facts = probe_source(files);
+  // In the order in which a run comes to them.
   require_copyable(facts, allowance_of(request_, *strategy_));
-  if (!request_.copy.opaque) require_whole(files, facts);
+  check_destination(report.destination, facts, request_.target, room_check(files, facts, context));
+  preview_attempts(*strategy_, files, facts, request_.copy, context);
+  const bool may_be_unproven = request_.copy.allow_unproven && strategy_->unproven() != nullptr;
   const bool wants_one_file = request_.copy.form == ImageForm::folded;
-  const bool may_be_unproven =
-      request_.copy.allow_unproven && wants_one_file && strategy_->unproven() != nullptr;
-  if (!may_be_unproven) require_not_struck(files, request_.copy.opaque);
-  check_destination(report.destination, facts, request_.target);
+  // A copy that nothing proves is made even of that, as one file.
+  if (!may_be_unproven || !wants_one_file) require_not_struck(files, request_.copy.opaque);
+  if (!request_.copy.opaque) require_whole(files, facts);
   report.decisions = strategy_->explain(facts);
   for (const auto& step : steps_) {
     report.decisions.push_back("then " + std::string(step->name()));
   }
   context.tick();
+}
+
+// By the strategy that is tried first: no other is tried where that one finds no space.
+RoomCheck Pipeline::room_check(LiveFiles& files, const SourceFacts& facts, RunContext& context) {
+  const StrategyTraits traits = strategy_->choose(facts, request_.copy).front().strategy->traits();
+  const bool keeps_size =
+      std::ranges::none_of(steps_, [](const auto& step) { return step->traits().changes_image; });
+  return [=, this, &files, &facts, &context](const std::string& staging,
+                                             const std::string& published) {
+    CopyRoom room(files, facts, traits, request_.copy.form, context);
+    room.require_staged_in(staging);
+    if (keeps_size && is_on_another_file_system(staging, published)) {
+      room.require_published_in(published);
+    }
+  };
 }
 
 Report Pipeline::stage(RunContext& context, const Look& look) {
@@ -266,7 +291,7 @@ void Pipeline::stage_here(RunContext& context, Report& report, const Look& look)
   context.tick();
   LiveFiles files(request_.source);
   const SourceFacts facts = probe(files, report);
-  StagedTarget target(facts, request_.target.tempdir);
+  StagedTarget target(facts, request_.target.tempdir, room_check(files, facts, context));
   fill(target, files, context, report);
   report.size_bytes = size_or_zero(target.image().main_path());
   context.on_host([&] { look(target.image(), report); });
@@ -318,7 +343,8 @@ void Pipeline::run_here(RunContext& context, Report& report) {
   LiveFiles files(request_.source);
   const SourceFacts facts = probe(files, report);
   const SourceIdentity at_first = identity_of(facts);
-  StagedTarget target(report.destination, facts, request_.target);
+  StagedTarget target(report.destination, facts, request_.target,
+                      room_check(files, facts, context));
   fill(target, files, context, report);
   report.source_identity = identity_of_copied(at_first, files);
   {

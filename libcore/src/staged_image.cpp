@@ -4,8 +4,8 @@
 #include <fcntl.h>
 #include <utility>
 
+#include "room.hpp"
 #include "sqlbk/core/error.hpp"
-#include "sqlbk/core/file_system.hpp"
 #include "sqlbk/core/io.hpp"
 #include "sqlbk/core/sys.hpp"
 
@@ -39,15 +39,8 @@ int StagedImage::journal_fd() {
 }
 
 void StagedImage::require_space(std::uint64_t size_bytes) const {
-  const UniqueFd directory = open_at(AT_FDCWD, directory_, O_RDONLY | O_DIRECTORY, 0, directory_);
-  const std::uint64_t free = free_space_bytes(directory.get(), directory_);
-  if (free >= size_bytes) return;
-  const std::string parent = directory_.substr(0, directory_.rfind('/'));
-  throw Error(Errc::no_space, "not enough space in " + quoted(parent) + ": the copy needs " +
-                                  std::to_string(size_bytes) + " bytes, " + std::to_string(free) +
-                                  " are free")
-      .with_path(parent)
-      .with_errno(ENOSPC);
+  const std::size_t slash = directory_.rfind('/');
+  require_room(slash == 0 ? "/" : directory_.substr(0, slash), size_bytes);
 }
 
 void StagedImage::discard() {

@@ -14,6 +14,7 @@
 #include "linux/attributes.hpp"
 #include "linux/descriptor_table.hpp"
 #include "linux/open_elsewhere.hpp"
+#include "room.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/holes.hpp"
 #include "sqlbk/core/obstacles.hpp"
@@ -319,7 +320,7 @@ std::string staging_parent(const std::string& destination, const TargetOptions& 
 }
 
 // The mkdir(2) that comes next would say the same.
-void require_room_for_staging(const std::string& directory) {
+void require_staging_in(const std::string& directory) {
   if (const int obstacle = obstacle_to_making_files(directory)) {
     throw staging_error(directory, obstacle);
   }
@@ -334,7 +335,7 @@ std::string resolve_destination(const std::string& source, const std::string& de
 }
 
 void check_destination(const std::string& destination, const SourceFacts& source,
-                       const TargetOptions& options) {
+                       const TargetOptions& options, const RoomCheck& check_room) {
   const std::string parent = parent_of(destination);
   const std::optional<FileStat> directory = stat_path(parent);
   if (!directory || !directory->is_directory()) {
@@ -349,12 +350,14 @@ void check_destination(const std::string& destination, const SourceFacts& source
   } else {
     require_free(destination, options);
   }
-  require_room_for_staging(staging_parent(destination, options));
-  require_room_for_staging(parent);
+  const std::string staging = staging_parent(destination, options);
+  require_staging_in(staging);
+  require_staging_in(parent);
+  if (check_room) check_room(staging, parent);
 }
 
 StagedTarget::StagedTarget(const std::string& destination, const SourceFacts& source,
-                           TargetOptions options)
+                           TargetOptions options, const RoomCheck& check_room)
     : destination_(destination),
       source_(source),
       options_(std::move(options)),
@@ -363,17 +366,20 @@ StagedTarget::StagedTarget(const std::string& destination, const SourceFacts& so
         clean_dead_staging_directories(parent_of(destination), source.main_path);
         const std::string parent = staging_parent(destination, options_);
         if (!options_.tempdir.empty()) clean_dead_staging_directories(parent, source.main_path);
-        check_destination(destination, source, options_);
+        check_destination(destination, source, options_, check_room);
         return std::make_unique<StagingDirectory>(parent);
       }()),
       image_(staging_->path()),
       publish_directory_(parent_of(destination)) {}
 
-StagedTarget::StagedTarget(const SourceFacts& source, const std::string& directory)
+StagedTarget::StagedTarget(const SourceFacts& source, const std::string& directory,
+                           const RoomCheck& check_room)
     : source_(source),
       options_{.tempdir = directory},
       staging_([&] {
         clean_dead_staging_directories(directory, source.main_path);
+        require_staging_in(directory);
+        if (check_room) check_room(directory, directory);
         return std::make_unique<StagingDirectory>(directory);
       }()),
       image_(staging_->path()),

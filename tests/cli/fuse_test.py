@@ -47,6 +47,9 @@ class Local(ByFuse):
                                         strategy, "mount/app.db", "x.db")
                 self.assertEqual(result.code, 4, str(result))
                 self.assertIn("--assume " + kind, result.json["error"]["hint"])
+                plan = self.run_sqlbk("copy", "--json", "--dry-run", "--force", "--strict",
+                                      "--strategy", strategy, "mount/app.db", "x.db")
+                self.assertEqual(plan.json["error"], result.json["error"])
                 self.copy("--force", "--strict", "--assume", kind, "--strategy", strategy,
                           "mount/app.db", "x.db")
 

@@ -11,8 +11,8 @@ import signal
 import subprocess
 
 from hint_sources import literal_hints, table_hints
-from support import (PATIENCE_S, SOURCE_ROOT, SQLBK, CliTest, closing, connect, environment, failing,
-                     main, wait_for_pending_lock, without_root_powers, works)
+from support import (PATIENCE_S, SOURCE_ROOT, SQLBK, CliTest, add_super_journal, closing, connect,
+                     environment, failing, main, wait_for_pending_lock, without_root_powers, works)
 
 TEST_DATA = os.environ["SQLBK_TEST_DATA"]
 EXAMPLE_PLUGIN = os.environ.get("SQLBK_EXAMPLE_PLUGIN")
@@ -437,14 +437,7 @@ class Source(HintTest):
         owner.run("PRAGMA cache_size=5", "BEGIN", "UPDATE t SET value = zeroblob(400)")
         os.kill(owner.process.pid, signal.SIGKILL)
         owner.kill()
-        name = os.fsencode(self.path("app.db-mj0123"))
-        self.write("app.db-mj0123", os.fsencode(self.path("app.db-journal")) + b"\0")
-        lock_byte_page = (0x40000000 // 4096) + 1
-        checksum = sum(byte - 256 if byte > 127 else byte for byte in name) & 0xffffffff
-        with open(self.path("app.db-journal"), "r+b") as file:
-            file.seek(0, os.SEEK_END)
-            file.write(lock_byte_page.to_bytes(4, "big") + name + len(name).to_bytes(4, "big") +
-                       checksum.to_bytes(4, "big") + bytes.fromhex("d9d505f920a163d7"))
+        add_super_journal(self.path("app.db"))
 
     @case("choose another mover, as plain, or leave the choice to --strategy auto",
           "unable to copy '.*' by reflink")
@@ -765,6 +758,15 @@ class Destination(HintTest):
         self.make_database()
         return (self.run_copy("app.db", "x.db", env=failing("flock", 1, errno.ENOLCK)),
                 self.run_copy("app.db", os.path.join(self.private, "x.db")))
+
+    @case("raise the limit (ulimit -f)", "this process may make files of 1000000 bytes at most")
+    def test_a_limit_of_the_process(self):
+        limited = ("prlimit", "--fsize=1000000", "--")
+        if not works(*limited, "true"):
+            self.skipTest("there is no prlimit")
+        self.make_big_database(size_mb=2)
+        return (self.run_copy("big.db", "x.db", wrapper=limited),
+                self.run_copy("big.db", "x.db", wrapper=("prlimit", "--fsize=100000000", "--")))
 
     @case("choose a directory that exists and that you may write to",
           "unable to make a staging directory in 'closed'")

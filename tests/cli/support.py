@@ -175,14 +175,14 @@ class CliTest(unittest.TestCase):
         self.addCleanup(works, "umount", "-l", path)
         return path
 
-    def mount_image(self, name, kind, size_mb, *options):
+    def mount_image(self, name, kind, size_mb, *mount_options, options=()):
         """A file system of this kind in a file of this size, which may be sparse."""
         image = os.path.join(self.private, f"{name}.img")
         with open(image, "wb") as file:
             file.truncate(size_mb << 20)
-        if not works("mkfs." + kind, image):
+        if not works("mkfs." + kind, *options, image):
             self.skipTest(f"there is no mkfs.{kind}")
-        return self.mount(name, "-o", ",".join(("loop", *options)), image)
+        return self.mount(name, "-o", ",".join(("loop", *mount_options)), image)
 
     def gate(self, call, number=1, slow_ms=0):
         if "SQLBK_GATE" not in os.environ:
@@ -349,6 +349,20 @@ def listing(directory):
             mtime = 0 if stat.S_ISDIR(info.st_mode) else info.st_mtime_ns
             found[path] = (stat.filemode(info.st_mode), info.st_uid, mtime, content)
     return found
+
+
+def add_super_journal(path):
+    """Lets the hot journal of this database name a super-journal that is there (writeSuperJournal()
+    in pager.c)."""
+    name = os.fsencode(path + "-mj0123")
+    with open(name, "wb") as file:
+        file.write(os.fsencode(path + "-journal") + b"\0")
+    lock_byte_page = (0x40000000 // 4096) + 1
+    checksum = sum(byte - 256 if byte > 127 else byte for byte in name) & 0xffffffff
+    with open(path + "-journal", "r+b") as file:
+        file.seek(0, os.SEEK_END)
+        file.write(lock_byte_page.to_bytes(4, "big") + name + len(name).to_bytes(4, "big") +
+                   checksum.to_bytes(4, "big") + bytes.fromhex("d9d505f920a163d7"))
 
 
 def wait_for_pending_lock(path):

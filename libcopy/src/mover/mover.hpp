@@ -57,6 +57,9 @@ class Mover {
 // `unsupported`, that is before the first byte was moved.
 using MoverLadder = std::vector<std::unique_ptr<Mover>>;
 
+// Whether a copy by it may take no space.
+bool may_share_blocks(const MoverLadder& movers) noexcept;
+
 std::unique_ptr<Mover> make_plain_mover();
 std::unique_ptr<Mover> make_range_mover();
 std::unique_ptr<Mover> make_reflink_mover();

@@ -1,8 +1,14 @@
 #include "movers.hpp"
 
+#include <algorithm>
+
 namespace sqlbk::copy {
 
 Mover::~Mover() = default;
+
+bool may_share_blocks(const MoverLadder& movers) noexcept {
+  return std::ranges::any_of(movers, &Mover::shares_extents);
+}
 
 MoverLadder best_movers() {
   MoverLadder ladder;

@@ -1,5 +1,6 @@
 #include "automatic.hpp"
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "online.hpp"
 #include "retry_verify.hpp"
 #include "snapshot.hpp"
+#include "sqlbk/core/error.hpp"
 
 namespace sqlbk::copy {
 namespace {
@@ -41,6 +43,21 @@ class AutomaticStrategy final : public StrategyChooser {
                       std::string(choice.strategy->name()) + ": " + choice.reason);
     }
     return lines;
+  }
+
+  // Refused only where every choice is: the run tries them all.
+  std::vector<Assumption> preview(LiveFiles& files, const SourceFacts& facts,
+                                  const CopyOptions& options, RunContext& context) const override {
+    std::optional<Error> last;
+    for (const Choice& choice : choices(facts, options.form)) {
+      try {
+        return choice.strategy->preview(files, facts, options, context);
+      } catch (const Error& error) {
+        if (errc_info(error.code()).retry == Retry::no) throw;
+        last = error;
+      }
+    }
+    throw Error(*last);
   }
 
   std::vector<Choice> choose(const SourceFacts& facts, const CopyOptions& options) override {

@@ -19,10 +19,19 @@ class BareStrategy final : public CopyStrategy {
     return "the bytes of main and WAL or journal, proven only if nothing is written meanwhile";
   }
   StrategyTraits traits() const noexcept override {
-    return {.can_deliver_wal = true, .is_mover = true};
+    return {.can_deliver_wal = true,
+            .is_mover = true,
+            .may_share_blocks = may_share_blocks(movers_),
+            .stages = StagedFiles::main_and_wal};
   }
 
   Suitability probe(const SourceFacts& facts) const override { return may_roll_back(facts); }
+  std::vector<Assumption> preview(LiveFiles& files, const SourceFacts& facts,
+                                  const CopyOptions& options, RunContext& context) const override {
+    require_suitable(probe(facts), files.given_path());
+    require_readable_at_rest(files, facts, options, context);
+    return {};
+  }
   CopyStrategy* unproven() override { return unproven_.get(); }
 
   Evidence attempt(LiveFiles& files, StagedImage& image, const CopyOptions& options,

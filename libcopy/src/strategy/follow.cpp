@@ -95,11 +95,15 @@ class FollowStrategy final : public CopyStrategy {
     return "no lock: copies main while following the WAL, across resets, and lays the commits over "
            "it";
   }
-  StrategyTraits traits() const noexcept override { return {.reads_content = true}; }
+  StrategyTraits traits() const noexcept override {
+    return {.reads_content = true,
+            .may_share_blocks = may_share_blocks(movers_),
+            .stages = StagedFiles::main};
+  }
 
   Suitability probe(const SourceFacts& facts) const override {
-    if (!facts.wal_header) return Suitability::no("it has no WAL with a valid header to follow");
-    return {};
+    if (facts.wal_header) return {};
+    return Suitability::no("it has no WAL with a valid header to follow", "follow");
   }
 
   AttemptPolicy policy(const CopyOptions& options) const override {
@@ -140,12 +144,7 @@ class FollowStrategy final : public CopyStrategy {
 
  private:
   void require_followable(const LiveFiles& files, const SourceFacts& facts) const {
-    const Suitability answer = probe(facts);
-    if (!answer.suitable) {
-      throw Error(Errc::unsuitable,
-                  "unable to follow " + quoted(files.given_path()) + ": " + answer.reason)
-          .with_path(files.given_path());
-    }
+    require_suitable(probe(facts), files.given_path());
     if (facts.journal_state == format::JournalState::active) {
       throw_changed(files, "it has an active journal beside its WAL");
     }

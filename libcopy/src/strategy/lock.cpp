@@ -7,6 +7,7 @@
 #include "lock_watch.hpp"
 #include "locked_copy.hpp"
 #include "ofd_lock.hpp"
+#include "quiet_copy.hpp"
 #include "source_changed.hpp"
 #include "sqlbk/core/error.hpp"
 #include "wal_read_lock.hpp"
@@ -25,19 +26,32 @@ class LockStrategy final : public CopyStrategy {
     return "SQLite's read locks, taken without SQLite, hold the state while the bytes are moved";
   }
   StrategyTraits traits() const noexcept override {
-    return {.takes_locks = true, .handles_live_writer = true, .can_deliver_wal = true};
+    return {.takes_locks = true,
+            .handles_live_writer = true,
+            .can_deliver_wal = true,
+            .may_share_blocks = may_share_blocks(movers_),
+            .stages = StagedFiles::main_and_wal};
   }
 
   Suitability probe(const SourceFacts& facts) const override {
     if (facts.locks.exclusive && facts.uses_wal()) {
-      return Suitability::no("a process holds an EXCLUSIVE lock on it, which lets no reader in");
+      return Suitability::no("a process holds an EXCLUSIVE lock on it, which lets no reader in",
+                             "lock");
     }
     if (needs_wal_lock(facts) && !facts.shm) {
-      return Suitability::no("it has a -wal but no -shm on which its readers' lock could be taken");
+      return Suitability::no("it has a -wal but no -shm on which its readers' lock could be taken",
+                             "lock");
     }
     if (facts.has_hot_journal()) {
-      return Suitability::no("it has a hot journal, so that main is not a committed state");
+      return Suitability::no("it has a hot journal, so that main is not a committed state", "lock");
     }
+    return {};
+  }
+
+  std::vector<Assumption> preview(LiveFiles& files, const SourceFacts& facts,
+                                  const CopyOptions& options, RunContext& context) const override {
+    require_suitable(probe(facts), files.given_path());
+    require_readable_at_rest(files, facts, options, context);
     return {};
   }
 
@@ -60,7 +74,7 @@ class LockStrategy final : public CopyStrategy {
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
     const SourceFacts facts = probe_source(files);
     require_copyable(facts, {.opaque = options.opaque});
-    require_lockable(files, facts);
+    require_suitable(probe(facts), files.given_path());
     std::optional<WalReadLock> read_lock;
     if (needs_wal_lock(facts)) {
       watch.take_on_shm([&] { read_lock.emplace(files, context); });
@@ -80,14 +94,6 @@ class LockStrategy final : public CopyStrategy {
   // to those who come, but those who have it open already write to it.
   static bool needs_wal_lock(const SourceFacts& facts) {
     return facts.wal && (facts.uses_wal() || facts.locks.dms);
-  }
-
-  void require_lockable(const LiveFiles& files, const SourceFacts& facts) const {
-    const Suitability answer = probe(facts);
-    if (answer.suitable) return;
-    throw Error(Errc::unsuitable,
-                "unable to lock " + quoted(files.given_path()) + ": " + answer.reason)
-        .with_path(files.given_path());
   }
 
   std::string name_;

@@ -122,7 +122,8 @@ class OnlineStrategy final : public CopyStrategy {
             .opens_with_sqlite = true,
             .handles_live_writer = true,
             .reads_content = true,
-            .by_sqlite_alone = true};
+            .by_sqlite_alone = true,
+            .stages = StagedFiles::pages};
   }
 
   Suitability probe(const SourceFacts& facts) const override {
@@ -131,9 +132,16 @@ class OnlineStrategy final : public CopyStrategy {
       return Suitability::no(
           "nothing has it open, and what happened to its empty -wal cannot be "
           "told by the times of " +
-          facts.file_system.name);
+              facts.file_system.name,
+          "copy", kHintOpenMeanwhile);
     }
     return {};
+  }
+
+  std::vector<Assumption> preview(LiveFiles& files, const SourceFacts& facts, const CopyOptions&,
+                                  RunContext&) const override {
+    require_suitable(probe(facts), files.given_path());
+    return assumptions_of(files, facts.file_system);
   }
 
   AttemptPolicy policy(const CopyOptions&) const override { return kWhileLocked; }
@@ -186,7 +194,7 @@ class OnlineStrategy final : public CopyStrategy {
     const SourceFacts facts = probe_source(files);
     require_copyable(facts, kAllowance);
     if (!is_readable_as_immutable(facts)) throw_changed(files, "another program opened it");
-    require_suitable(files, probe(facts));
+    require_suitable(probe(facts), files.given_path());
     SourceConnection connection(files.main_path(), sqlite::OpenMode::immutable, context);
     back_up(files, connection, image, context);
     connection.close();
@@ -194,14 +202,6 @@ class OnlineStrategy final : public CopyStrategy {
     if (files.stat_by_path(SourceFile::wal)) throw_changed(files, "a -wal file appeared");
     watch.finish();
     return {.verdict = Verdict::snapshot, .assumptions = assumptions_of(files, facts.file_system)};
-  }
-
-  static void require_suitable(const LiveFiles& files, const Suitability& answer) {
-    if (answer.suitable) return;
-    throw Error(Errc::unsuitable,
-                "unable to copy " + quoted(files.given_path()) + ": " + answer.reason)
-        .with_path(files.given_path())
-        .with_hint("open it with the program that owns it, and copy it meanwhile");
   }
 
   static Evidence copy_live(LiveFiles& files, StagedImage& image, const CopyOptions& options,

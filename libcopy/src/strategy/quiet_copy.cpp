@@ -14,6 +14,9 @@
 namespace sqlbk::copy {
 namespace {
 
+constexpr const char* kHintOpenOnce =
+    "open it once with the program that owns it, or with the sqlite3 shell";
+
 void require_whole(std::uint64_t moved, const FileStat& expected, const LiveFiles& files,
                    SourceFile file) {
   if (moved != expected.size_bytes) throw_changed(files, "the size of " + files.path_of(file));
@@ -42,15 +45,6 @@ std::string lost_commits(StagedImage& image, const WalScan& scan, const SourceFa
          " are lost to SQLite, too, and not in the copy; see 'sqlbk verify'";
 }
 
-void require_may_roll_back(const LiveFiles& files, const SourceFacts& facts) {
-  const Suitability answer = may_roll_back(facts);
-  if (answer.suitable) return;
-  throw Error(Errc::unsuitable,
-              "unable to copy " + quoted(files.given_path()) + ": " + answer.reason)
-      .with_path(files.given_path())
-      .with_hint("open it once with the program that owns it, or with the sqlite3 shell");
-}
-
 // Judges the WAL that was copied. REQUIRES: the image has one.
 WalPart judge_quiet_wal(const LiveFiles& files, StagedImage& image, const SourceFacts& facts,
                         const LiveIndex& index, const CopyOptions& options, RunContext& context) {
@@ -73,15 +67,27 @@ void refuse_struck_pages(const LiveFiles& files, StagedImage& image, const LiveI
 }  // namespace
 
 Suitability may_roll_back(const SourceFacts& facts) {
+  const auto no = [](const char* reason) { return Suitability::no(reason, "copy", kHintOpenOnce); };
   if (facts.names_super_journal && facts.journal_state == format::JournalState::active) {
-    return Suitability::no(
+    return no(
         "its hot journal belongs to a transaction over several databases, which only SQLite can "
         "settle in place");
   }
   if (!facts.header && !facts.is_empty() && !facts.is_blank && facts.has_hot_journal()) {
-    return Suitability::no("it is encrypted and has a hot journal, which cannot be rolled back");
+    return no("it is encrypted and has a hot journal, which cannot be rolled back");
   }
   return {};
+}
+
+void require_readable_at_rest(LiveFiles& files, const SourceFacts& facts,
+                              const CopyOptions& options, RunContext& context) {
+  if (!facts.at_rest() || facts.wal_size_bytes() == 0) return;
+  const int fd = files.fd_of(SourceFile::wal);
+  const std::string path = files.path_of(SourceFile::wal);
+  if (options.opaque) require_readable_wal(fd, path, files.given_path());
+  const WalScan scan = scan_wal(fd, path, context);
+  if (!scan.header) return;
+  require_checksums(scan, {}, files.fd_of(SourceFile::main), files.main_path(), files.given_path());
 }
 
 Evidence copy_quietly(LiveFiles& files, StagedImage& image, SourceMover& mover,
@@ -89,7 +95,7 @@ Evidence copy_quietly(LiveFiles& files, StagedImage& image, SourceMover& mover,
   QuietProof proof(files, context);
   const SourceFacts& facts = proof.facts();
   require_copyable(facts, {.opaque = options.opaque});
-  require_may_roll_back(files, facts);
+  require_suitable(may_roll_back(facts), files.given_path());
   const bool hot = facts.journal_state == format::JournalState::active;
   if (options.opaque && may_have_active_journal(files)) {
     throw_changed(files, "its journal is active");

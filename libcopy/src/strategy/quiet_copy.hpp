@@ -16,6 +16,11 @@ Evidence copy_quietly(LiveFiles& files, StagedImage& image, SourceMover& mover,
                       const CopyOptions& options, RunContext& context,
                       const JournalWatch* watch = nullptr);
 
+// For --dry-run: throws what is found on the copy of a WAL that no program has open, and that stays
+// as it is.
+void require_readable_at_rest(LiveFiles& files, const SourceFacts& facts,
+                              const CopyOptions& options, RunContext& context);
+
 // Why the journal of this source cannot be rolled back on a copy; suitable if it can, or if there
 // is nothing to roll back.
 Suitability may_roll_back(const SourceFacts& facts);

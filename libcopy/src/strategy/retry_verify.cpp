@@ -41,9 +41,19 @@ class RetryVerifyStrategy final : public CopyStrategy {
   std::string_view summary() const noexcept override {
     return "no lock: copies and proves that it was one state all the while, else copies again";
   }
-  StrategyTraits traits() const noexcept override { return {.can_deliver_wal = true}; }
+  StrategyTraits traits() const noexcept override {
+    return {.can_deliver_wal = true,
+            .may_share_blocks = may_share_blocks(movers_),
+            .stages = StagedFiles::main_and_wal};
+  }
 
   Suitability probe(const SourceFacts& facts) const override { return may_roll_back(facts); }
+  std::vector<Assumption> preview(LiveFiles& files, const SourceFacts& facts,
+                                  const CopyOptions& options, RunContext& context) const override {
+    require_suitable(probe(facts), files.given_path());
+    require_readable_at_rest(files, facts, options, context);
+    return {};
+  }
 
   AttemptPolicy policy(const CopyOptions& options) const override {
     return {.attempts = options.copy_retry};

@@ -25,7 +25,9 @@ class SnapshotStrategy final : public CopyStrategy {
             .opens_with_sqlite = true,
             .handles_live_writer = true,
             .reads_content = true,
-            .can_deliver_wal = true};
+            .can_deliver_wal = true,
+            .may_share_blocks = may_share_blocks(movers_),
+            .stages = StagedFiles::main_and_wal};
   }
 
   Suitability probe(const SourceFacts& facts) const override { return may_connect(facts); }

@@ -16,17 +16,7 @@ SourceConnection::SourceConnection(LiveFiles& files, std::chrono::milliseconds l
   watch_->take([&] { guard_.emplace(files); });
   facts_ = probe_source(files);
   require_copyable(facts_, allowance);
-  const Suitability answer = may_connect(facts_);
-  if (!answer.suitable) {
-    Error error(Errc::unsuitable,
-                "unable to open " + quoted(files.given_path()) + ": " + answer.reason);
-    error.with_path(files.given_path());
-    // There auto has no other way.
-    if (!is_this_kernels(facts_.file_system.kind)) {
-      error.with_hint("open it with the program that owns it, and copy it meanwhile");
-    }
-    throw Error(error);
-  }
+  require_suitable(may_connect(facts_), files.given_path());
   if (facts_.uses_wal()) watch_->take_on_shm([] {});  // what the connection takes there
   open(sqlite::OpenMode::read_only);
 }
@@ -127,23 +117,23 @@ void SourceConnection::give_back(const std::function<void()>& work) {
 }
 
 Suitability may_connect(const SourceFacts& facts) {
+  // On such a file system auto has no other way.
+  const std::string hint = is_this_kernels(facts.file_system.kind) ? "" : kHintOpenMeanwhile;
+  const auto no = [&hint](const char* reason) { return Suitability::no(reason, "open", hint); };
   if (!facts.header && !facts.is_empty()) {
-    return Suitability::no("SQLite cannot read it: it is encrypted, or no database");
+    return no("SQLite cannot read it: it is encrypted, or no database");
   }
   if (facts.uses_wal()) {
     if (!facts.locks.dms) {
-      return Suitability::no(
-          facts.locks.any()
-              ? "its owner keeps the wal-index to itself (it holds EXCLUSIVE)"
-              : "nobody has it open, and SQLite would leave -wal and -shm files beside it");
+      return no(facts.locks.any()
+                    ? "its owner keeps the wal-index to itself (it holds EXCLUSIVE)"
+                    : "nobody has it open, and SQLite would leave -wal and -shm files beside it");
     }
-    if (!facts.wal) {
-      return Suitability::no("it has an -shm in use but no -wal, which SQLite would make anew");
-    }
+    if (!facts.wal) return no("it has an -shm in use but no -wal, which SQLite would make anew");
     return {};
   }
   if (facts.has_hot_journal()) {
-    return Suitability::no("it has a hot journal, which SQLite would roll back in the source");
+    return no("it has a hot journal, which SQLite would roll back in the source");
   }
   return {};
 }

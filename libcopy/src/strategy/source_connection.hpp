@@ -80,5 +80,8 @@ class SourceConnection {
 // Why a SQLite connection to this source would harm it (leave sidecars, roll back, checkpoint) or
 // show a state that nobody vouches for; suitable if not.
 Suitability may_connect(const SourceFacts& facts);
+// For a source that SQLite may open only while another program has it open.
+inline constexpr const char* kHintOpenMeanwhile =
+    "open it with the program that owns it, and copy it meanwhile";
 
 }  // namespace sqlbk::copy

@@ -38,6 +38,20 @@ void require_wal_of_index(const format::ParsedWalHeader& header, const LiveIndex
       .with_path(source);
 }
 
+void require_checksums(const WalScan& scan, const LiveIndex& index, int main_fd,
+                       const std::string& main_path, const std::string& source) {
+  const bool index_counts = index && index->salt == scan.header->salt;
+  // Also with an index: one that was rebuilt since main was begun has lost them, main may have
+  // them.
+  const bool index_has_more = index_counts && scan.committed.frames < index->mx_frame;
+  if (!scan.zero_salts_follow && !index_has_more) return;
+  throw Error(Errc::frames_without_checksum,
+              "unable to prove a copy of " + quoted(source) + writer_version(main_fd, main_path) +
+                  " complete: behind frame " + std::to_string(scan.valid_frames) +
+                  " its WAL has frames without checksums, as SQLite before 3.50 may commit them")
+      .with_path(source);
+}
+
 WalPosition judge_wal(StagedImage& image, const WalScan& scan, const LiveIndex& index,
                       const std::string& source) {
   require_wal_of_index(scan.header, index, source);
@@ -45,17 +59,7 @@ WalPosition judge_wal(StagedImage& image, const WalScan& scan, const LiveIndex& 
     image.discard_wal();
     return {};
   }
-  const bool index_counts = index && index->salt == scan.header->salt;
-  // Also with an index: one that was rebuilt since main was begun has lost them, main may have
-  // them.
-  if (scan.zero_salts_follow || (index_counts && scan.committed.frames < index->mx_frame)) {
-    throw Error(Errc::frames_without_checksum,
-                "unable to prove a copy of " + quoted(source) +
-                    writer_version(image.main_fd(), image.main_path()) +
-                    " complete: behind frame " + std::to_string(scan.valid_frames) +
-                    " its WAL has frames without checksums, as SQLite before 3.50 may commit them")
-        .with_path(source);
-  }
+  require_checksums(scan, index, image.main_fd(), image.main_path(), source);
   image.wal_prefix = scan.committed;
   return position_of(scan, index);
 }

@@ -25,6 +25,11 @@ WalPosition position_of(const WalScan& scan, const LiveIndex& index);
 void require_wal_of_index(const format::ParsedWalHeader& header, const LiveIndex& index,
                           const std::string& source);
 
+// Throws frames_without_checksum where frames that may be committed lie behind the prefix that
+// checksums vouch for (bug Z), by the index or by their zero salts. REQUIRES: scan.header.
+void require_checksums(const WalScan& scan, const LiveIndex& index, int main_fd,
+                       const std::string& main_path, const std::string& source);
+
 // Without a lock: the committed prefix of the image's WAL must reach the index's mxFrame, and no
 // frame with zero salts may follow the valid prefix (bug Z). Sets the image's wal_prefix, or drops
 // a WAL without a valid header. Throws frames_without_checksum, and what require_wal_of_index()

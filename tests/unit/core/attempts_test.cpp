@@ -36,6 +36,11 @@ class ScriptedStrategy final : public CopyStrategy {
   Suitability probe(const SourceFacts&) const override { return {}; }
   AttemptPolicy policy(const CopyOptions&) const override { return policy_; }
   CopyStrategy* unproven() override { return last_resort; }
+  std::vector<Assumption> preview(LiveFiles&, const SourceFacts&, const CopyOptions&,
+                                  RunContext& context) const override {
+    StagedImage none{""};
+    return foreseen(none, context).assumptions;
+  }
   void end_series() noexcept override { ++series; }
   NextAttempt after_failure(const Error& error, StagedImage& image) override {
     failures.push_back(error.code());
@@ -50,6 +55,7 @@ class ScriptedStrategy final : public CopyStrategy {
   }
 
   StrategyTraits traits_of_it;
+  Part foreseen = [](StagedImage&, RunContext&) { return Evidence{}; };
   NextAttempt next;
   CopyStrategy* last_resort = nullptr;
   std::vector<Errc> failures;
@@ -106,6 +112,9 @@ class Attempts : public testing::Test {
   ProvenCopy run(StrategyChooser& chooser, RunContext& context) {
     log_ = {};
     return run_attempts(chooser, *files_, image_, options_, context, log_);
+  }
+  void preview(StrategyChooser& chooser) {
+    preview_attempts(chooser, *files_, probe_source(*files_), options_, context_.context);
   }
 
   kit::TemporaryDirectory directory_;
@@ -229,6 +238,16 @@ TEST_F(Attempts, OfSeveralStrategiesTheErrorSaysWhatTheyWereSpentOn) {
   EXPECT_EQ(first.series, 3U);
 }
 
+TEST_F(Attempts, ASourceAtRestThatSuitsNoStrategyIsTriedOnce) {
+  ScriptedStrategy first("first", {fails(Errc::unsuitable, "it has no WAL")});
+  ScriptedStrategy second("second", {fails(Errc::unsuitable, "it has a hot journal")});
+  ScriptedChooser chooser({&first, &second}, 3);
+  const auto error = error_of([&] { run(chooser); });
+  ASSERT_TRUE(error);
+  EXPECT_STREQ(error->what(), "it has a hot journal");
+  EXPECT_EQ(log_.attempts, 2U);
+}
+
 TEST_F(Attempts, ALockingStrategyThatUsedUpTheBudgetIsNotRetried) {
   ScriptedStrategy locking("locking", {fails(Errc::lock_budget_exceeded)});
   locking.traits_of_it.takes_locks = true;
@@ -270,6 +289,45 @@ TEST_F(Attempts, AnAssumptionThatTheUserVouchesForIsAccepted) {
   EXPECT_EQ(run(strategy).evidence.verdict, Verdict::assumed);
   options_.assume = {AssumptionKind::one_kernel};
   EXPECT_EQ(code_of([&] { run(strategy); }), Errc::assumption_refused) << "but no other";
+}
+
+// ---- What is said of them before.
+
+TEST_F(Attempts, APreviewThrowsWhatTheyWouldEndWith) {
+  ScriptedStrategy strategy("lock", {returns(kGood)});
+  EXPECT_EQ(code_of([&] { preview(strategy); }), std::nullopt);
+  strategy.foreseen = fails(Errc::frames_without_checksum);
+  EXPECT_EQ(code_of([&] { preview(strategy); }), Errc::frames_without_checksum);
+  EXPECT_EQ(strategy.attempts, 0U);
+}
+
+TEST_F(Attempts, APreviewOfAnUnprovenCopyThrowsWhatWouldStopThat) {
+  ScriptedStrategy last("plain", {returns(kGood)});
+  ScriptedStrategy strategy("lock", {returns(kGood)});
+  strategy.last_resort = &last;
+  for (const Errc code : {Errc::source_busy, Errc::frames_without_checksum, Errc::unsuitable,
+                          Errc::damaged, Errc::unsupported_file_system}) {
+    strategy.foreseen = fails(code);
+    options_.allow_unproven = false;
+    EXPECT_EQ(code_of([&] { preview(strategy); }), code);
+    options_.allow_unproven = true;
+    const bool is_stopped = code == Errc::unsuitable || code == Errc::damaged;
+    EXPECT_EQ(code_of([&] { preview(strategy); }), is_stopped ? std::optional(code) : std::nullopt);
+  }
+}
+
+TEST_F(Attempts, APreviewRefusesAnAssumptionAsTheyDo) {
+  ScriptedStrategy strategy("online", {returns(kAssumed)});
+  strategy.foreseen = returns(kAssumed);
+  EXPECT_EQ(code_of([&] { preview(strategy); }), std::nullopt);
+  options_.allow_assumptions = false;
+  const auto foreseen = error_of([&] { preview(strategy); });
+  const auto seen = error_of([&] { run(strategy); });
+  ASSERT_TRUE(foreseen && seen);
+  EXPECT_STREQ(foreseen->what(), seen->what());
+  EXPECT_EQ(foreseen->hint(), seen->hint());
+  options_.assume = {AssumptionKind::these_files};
+  EXPECT_EQ(code_of([&] { preview(strategy); }), std::nullopt);
 }
 
 // ---- Time.

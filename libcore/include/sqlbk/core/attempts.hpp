@@ -29,4 +29,9 @@ struct ProvenCopy {
 ProvenCopy run_attempts(StrategyChooser& chooser, LiveFiles& files, StagedImage& image,
                         const CopyOptions& options, RunContext& context, AttemptLog& log);
 
+// Throws what run_attempts() would end with, as far as that can be known without an attempt; for
+// --dry-run. How long it would have tried is not said.
+void preview_attempts(StrategyChooser& chooser, LiveFiles& files, const SourceFacts& facts,
+                      const CopyOptions& options, RunContext& context);
+
 }  // namespace sqlbk

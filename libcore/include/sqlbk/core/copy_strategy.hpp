@@ -17,6 +17,14 @@
 
 namespace sqlbk {
 
+// What of the source an attempt writes into the image, before a WAL is applied to it.
+enum class StagedFiles {
+  unknown,       // nothing is said of it
+  main,          // with its holes
+  main_and_wal,  // with the -wal, as far as it counts, and a hot journal
+  pages,         // every page of the committed state
+};
+
 // What a strategy promises and does; printed by `sqlbk list`, held by the conformance suite.
 struct StrategyTraits {
   bool takes_locks = false;          // SQLite's read locks on the source
@@ -26,6 +34,8 @@ struct StrategyTraits {
   bool can_deliver_wal = false;      // main and -wal unmerged
   bool by_sqlite_alone = false;      // reads the source through SQLite, where nothing else will do
   bool is_mover = false;             // a mover alone, without a promise about live sources
+  bool may_share_blocks = false;     // the image may take no space, where the file system can share
+  StagedFiles stages = StagedFiles::unknown;
 };
 
 // SQLite delivers one file, and only of what it can read.
@@ -33,9 +43,16 @@ bool works_by_sqlite_alone(const StrategyTraits& traits, const CopyOptions& opti
 
 struct Suitability {
   bool suitable = true;
-  std::string reason;  // why not; or why it was chosen
-  static Suitability no(std::string reason) { return {false, std::move(reason)}; }
+  std::string reason;              // why not; or why it was chosen
+  std::string operation = "copy";  // what cannot be done for that reason
+  std::string hint = {};           // "": that of the code
+  static Suitability no(std::string reason, std::string operation = "copy", std::string hint = {}) {
+    return {false, std::move(reason), std::move(operation), std::move(hint)};
+  }
 };
+
+// Throws unsuitable where the answer is no: "unable to OPERATION 'PATH': REASON".
+void require_suitable(const Suitability& answer, const std::string& path);
 
 // How long one strategy is tried again before it gives up.
 struct AttemptPolicy {
@@ -73,6 +90,10 @@ class StrategyChooser {
   // nullptr: this one does not. Owned by the chooser.
   virtual CopyStrategy* unproven();
 
+  // Throws what the attempts of a run would end with, as far as that can be known without one.
+  // Returns what each copy of such a source would rest on. For --dry-run. No side effects.
+  virtual std::vector<Assumption> preview(LiveFiles& files, const SourceFacts& facts,
+                                          const CopyOptions& options, RunContext& context) const;
   // What a run would do and why, one line each, for --dry-run. No side effects.
   virtual std::vector<std::string> explain(const SourceFacts& facts) const;
 };

@@ -59,6 +59,7 @@ class Pipeline {
   Pipeline() = default;
   void run_here(RunContext& context, Report& report);
   void plan_here(RunContext& context, Report& report);
+  RoomCheck room_check(LiveFiles& files, const SourceFacts& facts, RunContext& context);
   void stage_here(RunContext& context, Report& report, const Look& look);
   SourceFacts probe(LiveFiles& files, Report& report) const;
   void fill(StagedTarget& target, LiveFiles& files, RunContext& context, Report& report);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,17 +31,23 @@ inline constexpr std::string_view kDigestSuffix = ".sha256";
 // A directory as destination stands for a file of the source's name in it.
 std::string resolve_destination(const std::string& source, const std::string& destination);
 
+// Throws where a copy does not fit that is staged in the one directory and published in the other.
+// Both are there, and files can be made in them.
+using RoomCheck = std::function<void(const std::string& staging, const std::string& published)>;
+
 // Throws what the constructor below would throw; makes nothing.
 void check_destination(const std::string& destination, const SourceFacts& source,
-                       const TargetOptions& options);
+                       const TargetOptions& options, const RoomCheck& check_room = {});
 
 class StagedTarget {
  public:
   // Checks the destination (destination_exists, destination_in_use, destination_unusable), removes
   // what dead runs left beside it, and makes the staging directory.
-  StagedTarget(const std::string& destination, const SourceFacts& source, TargetOptions options);
+  StagedTarget(const std::string& destination, const SourceFacts& source, TargetOptions options,
+               const RoomCheck& check_room = {});
   // For a copy that is only looked at and never published: staged in `directory`.
-  StagedTarget(const SourceFacts& source, const std::string& directory);
+  StagedTarget(const SourceFacts& source, const std::string& directory,
+               const RoomCheck& check_room = {});
   StagedTarget(const StagedTarget&) = delete;
   StagedTarget& operator=(const StagedTarget&) = delete;
   // Discards whatever was not published.
