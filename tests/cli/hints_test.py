@@ -248,7 +248,7 @@ class Table(HintTest):
         owner.run("ROLLBACK")
         return before, automatic, self.run_copy(*arguments)
 
-    @case("use --strategy auto", "nobody has it open")
+    @case("use --strategy auto", "no program has it open")
     def test_unsuitable(self):
         self.make_database(wal=True)
         return (self.run_copy("--strategy", "snapshot", "app.db", "x.db"),

@@ -82,8 +82,10 @@ class AutomaticStrategy final : public StrategyChooser {
     } else if (!facts.uses_wal()) {
       choose_in_rollback_mode(facts, choices);
     } else if (facts.locks.exclusive || !facts.locks.dms) {
-      choose_beside_the_wal("its owner lets no other connection in (it holds EXCLUSIVE)", facts,
-                            form, choices);
+      choose_beside_the_wal(facts.locks.exclusive
+                                ? "a process holds an EXCLUSIVE lock, which lets no reader in"
+                                : "a process holds a lock, but none uses its wal-index",
+                            facts, form, choices);
     } else {
       choose_in_wal_mode(facts, form, choices);
     }

@@ -1,4 +1,4 @@
-// Whether an owner in EXCLUSIVE locking mode journals into the file beside main: whether it was
+// Whether the holder of an EXCLUSIVE lock journals into the file beside main: whether it was
 // seen doing so (docs/consistency.md, "retry-verify, rollback mode"). Private to libcopy.
 #pragma once
 

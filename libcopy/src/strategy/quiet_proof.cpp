@@ -152,8 +152,8 @@ void QuietProof::check_locks() {
   const LockState locks = lock_state(files_);
   if (!locks.writer) return;
   if (facts_.uses_wal()) {
-    // A WAL owner in EXCLUSIVE mode. Header 2/2 beside a -wal file, even an empty one, is WAL mode
-    // for sure: SQLite leaves it by unlinking the -wal first.
+    // EXCLUSIVE locking mode, or the last close. Header 2/2 beside a -wal file, even an empty one,
+    // is WAL mode for sure: SQLite leaves it by unlinking the -wal first.
     if (facts_.wal && facts_.header && facts_.header->says_wal()) return;
     if (facts_.wal_header) return;
   } else if (facts_.journal_state == format::JournalState::active) {

@@ -116,6 +116,16 @@ void SourceConnection::give_back(const std::function<void()>& work) {
   });
 }
 
+namespace {
+
+const char* why_not_attached(const LockState& locks) {
+  if (locks.exclusive) return "a process holds an EXCLUSIVE lock on it, which lets no reader in";
+  if (locks.any()) return "a process holds a lock on it, but none uses its wal-index";
+  return "no program has it open, and SQLite would leave -wal and -shm files beside it";
+}
+
+}  // namespace
+
 Suitability may_connect(const SourceFacts& facts) {
   // On such a file system auto has no other way.
   const std::string hint = is_this_kernels(facts.file_system.kind) ? "" : kHintOpenMeanwhile;
@@ -124,11 +134,7 @@ Suitability may_connect(const SourceFacts& facts) {
     return no("SQLite cannot read it: it is encrypted, or no database");
   }
   if (facts.uses_wal()) {
-    if (!facts.locks.dms) {
-      return no(facts.locks.any()
-                    ? "its owner keeps the wal-index to itself (it holds EXCLUSIVE)"
-                    : "nobody has it open, and SQLite would leave -wal and -shm files beside it");
-    }
+    if (!facts.locks.dms) return no(why_not_attached(facts.locks));
     if (!facts.wal) return no("it has an -shm in use but no -wal, which SQLite would make anew");
     return {};
   }
