@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <future>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -76,8 +77,13 @@ class DatabaseUsers::Poll {
   }
 
   void begin_search() {
-    search_ = std::async(std::launch::async, users::search,
-                         users::order_search(files_, seen_, hides_waiting()));
+    const users::SearchOrder order = users::order_search(files_, seen_, hides_waiting());
+    try {
+      search_ = std::async(std::launch::async, users::search, order);
+    } catch (const std::system_error&) {
+      // Without a thread for it the search is made where its result is asked for.
+      search_ = std::async(std::launch::deferred, users::search, order);
+    }
   }
 
   bool hides_waiting() const {

@@ -5,6 +5,7 @@
 #include <system_error>
 #include <utility>
 
+#include "sqlbk/core/errno_hint.hpp"
 #include "sqlbk/core/printable.hpp"
 
 namespace sqlbk {
@@ -94,11 +95,6 @@ Errc code_of_errno(int os_errno) noexcept {
   }
 }
 
-bool is_about_the_path(int os_errno) noexcept {
-  return os_errno == ENOENT || os_errno == ENOTDIR || os_errno == ELOOP ||
-         os_errno == ENAMETOOLONG || os_errno == EISDIR;
-}
-
 }  // namespace
 
 std::span<const ErrcInfo> errc_table() noexcept {
@@ -163,7 +159,7 @@ Error system_error(std::string_view action, const std::string& path, int os_errn
   Error error(code_of_errno(os_errno), "unable to " + std::string(action) + " " + quoted(path) +
                                            ": " + std::generic_category().message(os_errno));
   error.with_path(path).with_errno(os_errno);
-  if (is_about_the_path(os_errno)) error.with_hint("check the path");
+  hint_at_errno(error);
   return error;
 }
 

@@ -6,6 +6,8 @@
 #include <thread>
 
 #include "linux/descriptor_table.hpp"
+#include "linux/file_size_signal.hpp"
+#include "sqlbk/core/thread.hpp"
 
 namespace sqlbk {
 
@@ -42,6 +44,7 @@ class Rendezvous final : public HostThread {
       lock.unlock();
       std::exception_ptr error;
       try {
+        const platform::FileSizeSignalBlocked blocked;
         (*work)();
       } catch (...) {
         error = std::current_exception();
@@ -68,7 +71,8 @@ void run_isolated(const std::function<void(HostThread*)>& work) {
   Rendezvous rendezvous;
   std::exception_ptr error;
   bool isolated = true;
-  std::thread thread([&] {
+  std::thread thread = start_thread("copy or check the database", [&] {
+    const platform::FileSizeSignalBlocked blocked;
     isolated = platform::unshare_descriptor_table();
     if (isolated) {
       try {
@@ -82,6 +86,7 @@ void run_isolated(const std::function<void(HostThread*)>& work) {
   rendezvous.serve();
   thread.join();
   if (!isolated) {
+    const platform::FileSizeSignalBlocked blocked;
     work(nullptr);
     return;
   }

@@ -1,9 +1,11 @@
 #include "sqlbk/core/sqlite.hpp"
 
+#include <system_error>
 #include <utility>
 
 #include <sqlite3.h>
 
+#include "sqlbk/core/errno_hint.hpp"
 #include "sqlbk/core/error.hpp"
 #include "verbatim_vfs.hpp"
 
@@ -28,6 +30,13 @@ Errc code_of_sqlite(int extended_code) noexcept {
     default:
       return Errc::sqlite_error;
   }
+}
+
+// sqlite3SystemError() in util.c keeps it for these codes alone. 0: SQLite does not tell.
+int errno_behind(int extended_code, sqlite3* connection) noexcept {
+  const int code = extended_code & 0xff;
+  if (connection == nullptr || (code != SQLITE_IOERR && code != SQLITE_CANTOPEN)) return 0;
+  return sqlite3_system_errno(connection);
 }
 
 int open_flags(OpenMode mode) noexcept {
@@ -72,10 +81,13 @@ void check(int result, sqlite3* connection, const std::string& path, std::string
   const char* text = connection != nullptr ? sqlite3_errmsg(connection) : sqlite3_errstr(result);
   // The connection may have been used since; then only the plain code is right.
   const int code = (extended & 0xff) == (result & 0xff) ? extended : result;
+  const int os_errno = errno_behind(code, connection);
+  const std::string why = os_errno == 0 ? "" : ", " + std::generic_category().message(os_errno);
   Error error(code_of_sqlite(code), "unable to " + std::string(action) + " " + quoted(path) + ": " +
-                                        text + " (SQLite code " + std::to_string(code) + ")");
-  error.with_path(path).with_sqlite_code(code);
-  throw error;
+                                        text + why + " (SQLite code " + std::to_string(code) + ")");
+  error.with_path(path).with_sqlite_code(code).with_errno(os_errno);
+  hint_at_errno(error);
+  throw Error(error);
 }
 
 void Connection::Close::operator()(sqlite3* handle) const noexcept {

@@ -6,6 +6,7 @@ import errno
 import functools
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -28,6 +29,8 @@ EXCEPTIONS = {
     "let this program end its own write transaction before it copies":
         "for programs that use the library; LocksOfTheHost in unit-copy has that case",
     "this is a fault of sqlbk; please report it with what was printed": "there is none to show",
+    "free some memory, or raise the limit (ulimit -v, or that of the service)":
+        "how much is enough differs with every build",
     "name one with --tempdir": "needs a system without /var/tmp, /tmp and /dev/shm",
     "vouch for it with --assume, or accept the verdict 'assumed' by leaving out --strict":
         "every refusal of that code has its own",
@@ -1177,6 +1180,52 @@ class Verify(HintTest):
         self.owner().run("BEGIN", "SELECT id FROM t LIMIT 1")
         return (self.verify("--tempdir", ".", "app.db"),
                 self.verify("--tempdir", self.private, "app.db"))
+
+
+class SystemLimits(HintTest):
+    def setUp(self):
+        super().setUp()
+        self.make_database()
+
+    @case("raise the limit on the size of files (ulimit -f, or that of the service), or choose a "
+          "directory on a file system that takes larger ones", "File too large")
+    def test_size_of_files(self):
+        def limit(size):
+            return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+        return (self.run_copy("app.db", "x.db", preexec_fn=limit(10_000)),
+                self.run_copy("app.db", "x.db", preexec_fn=limit(1_000_000)))
+
+    @case("remove files of this user there, have the quota raised, or choose a directory on another "
+          "file system", "Disk quota exceeded")
+    def test_quota(self):
+        self.gate("pwrite")  # skips where there is no gate; limits_test.py has a real quota
+        os.mkdir(self.path("elsewhere"))
+        arguments = ("--strategy", "plain", "app.db")
+        return (self.run_copy(*arguments, "x.db", env=failing("pwrite", 1, errno.EDQUOT)),
+                self.run_copy(*arguments, "elsewhere/x.db"))
+
+    @case("choose a directory on a file system that is mounted for writing", "Read-only file system")
+    def test_it_became_read_only(self):
+        self.gate("pwrite")
+        os.mkdir(self.path("elsewhere"))
+        arguments = ("--strategy", "plain", "app.db")
+        return (self.run_copy(*arguments, "x.db", env=failing("pwrite", 1, errno.EROFS)),
+                self.run_copy(*arguments, "elsewhere/x.db"))
+
+    @case("raise the limit on the user's processes and threads (ulimit -u, or that of the service), "
+          "or run the same command again when fewer are running", "unable to start a thread")
+    def test_threads(self):
+        os.mkdir(self.path("to"))
+        os.chmod(self.path("to"), 0o777)
+        return (self.run_without_threads("copy", "app.db", "to/x.db"),
+                self.run_as_nobody("copy", "app.db", "to/x.db"))
+
+    @case("let the program that reads it read to its end", "'standard output': Broken pipe")
+    def test_a_pipe_that_nothing_reads(self):
+        reader, writer = os.pipe()
+        os.close(reader)
+        self.addCleanup(os.close, writer)
+        return self.finish(self.start("list", stdout=writer)), self.run_sqlbk("list")
 
 
 class Bench(HintTest):

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import resource
 import shutil
 import signal
 import sqlite3
@@ -89,6 +90,28 @@ class CliTest(unittest.TestCase):
 
     def run_sqlbk(self, *arguments, **options):
         return self.finish(self.start(*arguments, **options))
+
+    def run_as_nobody(self, *arguments, prepare=lambda: None, **options):
+        """As a user without any powers, for whom the files of the test are readable."""
+        if os.geteuid() != 0:
+            self.skipTest("needs root")
+        os.chmod(os.path.dirname(self.dir), 0o755)
+
+        def become_nobody():
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            prepare()
+        if not works("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", SQLBK,
+                     "--version"):
+            self.skipTest("the build is not readable for other users")
+        return self.run_sqlbk(*arguments, preexec_fn=become_nobody, **options)
+
+    def run_without_threads(self, *arguments, **options):
+        """As a user who may have no more processes and threads."""
+        env = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
+        return self.run_as_nobody(*arguments, env=env, **options,
+                                  prepare=lambda: resource.setrlimit(resource.RLIMIT_NPROC, (0, 0)))
 
     def copy(self, *arguments, **options):
         """A copy that must succeed."""
@@ -463,6 +486,10 @@ class TapResult(unittest.TestResult):
 def main():
     """Runs the tests of the calling file; names as arguments choose some of them."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    # What nohup(1) and a shell's & make children ignore, which sqlbk leaves as it is.
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     loader = unittest.TestLoader()
     module = sys.modules["__main__"]
     if len(sys.argv) > 1:

@@ -150,7 +150,7 @@ class Terminal(CliTest):
         self.said("copy", "--", self.evil_path + ".none", "x.db", code=1)
         self.said("copy", "--", self.evil_path, f"none{to}", code=1)
         self.said("copy", "--dry-run", "--", self.evil_path, to, code=0)
-        self.said("copy", "--debug", "--progress=always", "--then", "digest", "--manifest",
+        self.said("copy", "--debug", "--then", "digest", "--manifest",
                   f"{to}.json", "--", self.evil_path, to, shown=SHOWN.replace("/", ""), code=0)
         self.said("copy", "--", self.evil_path, to, code=5)
         os.chmod(self.path(to), 0o600)

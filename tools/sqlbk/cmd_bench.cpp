@@ -18,6 +18,7 @@
 #include "signals.hpp"
 #include "sqlbk/core/error.hpp"
 #include "text_file.hpp"
+#include "unexpected.hpp"
 
 namespace sqlbk::tool {
 namespace {
@@ -291,7 +292,8 @@ int run_bench(const std::vector<std::string>& arguments, const Registry& registr
       return 0;
     }
     const std::string html = given.count("html") != 0 ? given["html"].as<std::string>() : "";
-    return run_command(interpret(given, arguments), registry, html, json);
+    const bench::Options options = interpret(given, arguments);
+    return with_errors_only([&] { return run_command(options, registry, html, json); });
   } catch (Error& error) {
     hint_at_help(error, "bench");
     if (json) {

@@ -19,6 +19,7 @@
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/pipeline.hpp"
 #include "text_file.hpp"
+#include "unexpected.hpp"
 
 namespace sqlbk::tool {
 namespace {
@@ -346,7 +347,7 @@ int run_copy(const std::vector<std::string>& arguments, const Registry& registry
       return 0;
     }
     command = interpret(given);
-    run_command(command, registry, report);
+    with_errors_only([&] { run_command(command, registry, report); });
     return 0;
   } catch (Error& error) {
     hint_at_help(error, "copy");

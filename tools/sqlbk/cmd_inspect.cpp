@@ -9,6 +9,7 @@
 #include "inspection_text.hpp"
 #include "json_output.hpp"
 #include "sqlbk/core/error.hpp"
+#include "unexpected.hpp"
 
 namespace sqlbk::tool {
 namespace {
@@ -95,7 +96,8 @@ int run_inspect(const std::vector<std::string>& arguments, const Registry& regis
   try {
     require_one_database(command);
     const std::unique_ptr<StrategyChooser> automatic = registry.strategy("auto");
-    const Inspection inspection = inspect_named(command.operands[0], *automatic);
+    const Inspection inspection =
+        with_errors_only([&] { return inspect_named(command.operands[0], *automatic); });
     if (command.json) {
       print_object(to_json(inspection), command, 0, nullptr);
     } else {

@@ -21,6 +21,7 @@
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
 #include "sqlbk/core/pipeline.hpp"
+#include "unexpected.hpp"
 
 namespace sqlbk::tool {
 namespace {
@@ -376,7 +377,8 @@ int run_verify(const std::vector<std::string>& arguments, const Registry& regist
       print_help(standard_output());
       return 0;
     }
-    return run_command(interpret(given), registry, reports);
+    const VerifyCommand command = interpret(given);
+    return with_errors_only([&] { return run_command(command, registry, reports); });
   } catch (Error& error) {
     hint_at_help(error, "verify");
     if (has_flag(arguments, "--json")) {

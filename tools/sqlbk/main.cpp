@@ -1,17 +1,19 @@
 // The tool's only place that names every part: libraries register here, commands are listed here.
 #include <array>
+#include <cerrno>
 #include <exception>
-#include <new>
 #include <string>
 #include <vector>
 
 #include "command.hpp"
 #include "common_options.hpp"
 #include "print.hpp"
+#include "signals.hpp"
 #include "sqlbk/checkpoint/builtin.hpp"
 #include "sqlbk/copy/builtin.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/sqlite.hpp"
+#include "unexpected.hpp"
 
 namespace sqlbk::tool {
 namespace {
@@ -83,7 +85,9 @@ int run(const std::vector<std::string>& arguments) {
 void require_written(TextOutput& out) {
   out.flush();
   if (!out.failed()) return;
-  throw Error(Errc::io_error, "unable to write to standard output");
+  Error error = system_error("write to", "standard output", out.os_errno());
+  if (out.os_errno() == EPIPE) error.with_hint("let the program that reads it read to its end");
+  throw Error(error);
 }
 
 }  // namespace
@@ -97,6 +101,7 @@ std::span<const Command> commands() noexcept {
 int main(int argc, char** argv) {
   namespace tool = sqlbk::tool;
   try {
+    tool::outlive_failed_writes();
     sqlbk::sqlite::disable_memory_statistics();
     const int exit_code = tool::run({argv + 1, argv + argc});
     tool::require_written(tool::standard_output());
@@ -104,10 +109,8 @@ int main(int argc, char** argv) {
   } catch (const sqlbk::Error& error) {
     tool::print_error(tool::standard_error(), error);
     return sqlbk::errc_info(error.code()).exit_code;
-  } catch (const std::bad_alloc&) {
-    tool::standard_error() << "sqlbk: out of memory\n";
   } catch (const std::exception& error) {
-    tool::standard_error() << "sqlbk: internal error: " << std::string_view(error.what()) << '\n';
+    tool::print_error(tool::standard_error(), tool::unexpected_error(error));
   }
   return 1;
 }

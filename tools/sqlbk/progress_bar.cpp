@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <sys/ioctl.h>
+#include <system_error>
 #include <thread>
 #include <unistd.h>
 
@@ -107,7 +108,12 @@ class ProgressBar::Painter {
 ProgressBar::ProgressBar(const Progress& progress, ProgressMode mode) {
   const bool wanted = mode == ProgressMode::always ||
                       (mode == ProgressMode::automatic && ::isatty(STDERR_FILENO) == 1);
-  if (wanted) painter_ = std::make_unique<Painter>(progress);
+  if (!wanted) return;
+  try {
+    painter_ = std::make_unique<Painter>(progress);
+  } catch (const std::system_error&) {
+    // There is no thread for it: the work is worth more than its progress.
+  }
 }
 
 ProgressBar::~ProgressBar() = default;

@@ -5,9 +5,9 @@
 #include <cerrno>
 #include <csignal>
 #include <semaphore.h>
-#include <system_error>
 
 #include "sqlbk/core/error.hpp"
+#include "sqlbk/core/thread.hpp"
 
 namespace sqlbk::tool {
 namespace {
@@ -41,10 +41,13 @@ void set_handler(int signal, void (*handler)(int)) noexcept {
   static_cast<void>(::sigaction(signal, &action, nullptr));
 }
 
-bool is_handled(int signal) {
+void (*disposition(int signal) noexcept)(int) {
   struct sigaction action {};
-  return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == stop_later;
+  static_cast<void>(::sigaction(signal, nullptr, &action));
+  return action.sa_handler;
 }
+
+void do_nothing(int /*signal*/) {}
 
 // As the signal does by itself; returns when the process goes on. To this thread, so that it is
 // stopped before the handler is back.
@@ -72,27 +75,27 @@ void stop_when_asked(RunContext& run) {
 StopSignals::StopSignals(RunContext& run) {
   if (::sem_init(&asked_for, 0, 0) != 0) throw system_error("wait for", "signals", errno);
   asked.store(0);
-  try {
-    thread_ = std::thread([&run] { stop_when_asked(run); });
-  } catch (const std::system_error& error) {
-    throw system_error("start a thread for", "signals", error.code().value());
-  }
+  thread_ = start_thread("wait for signals", [&run] { stop_when_asked(run); });
   for (const int signal : kStopSignals) {
-    struct sigaction before {};
-    const bool is_default =
-        ::sigaction(signal, nullptr, &before) == 0 && before.sa_handler == SIG_DFL;
-    if (is_default) set_handler(signal, stop_later);
+    if (disposition(signal) == SIG_DFL) set_handler(signal, stop_later);
   }
 }
 
 StopSignals::~StopSignals() {
   for (const int signal : kStopSignals) {
-    if (is_handled(signal)) set_handler(signal, SIG_DFL);
+    if (disposition(signal) == stop_later) set_handler(signal, SIG_DFL);
   }
   asked.store(kEnd);
   static_cast<void>(::sem_post(&asked_for));
   thread_.join();
   static_cast<void>(::sem_destroy(&asked_for));
+}
+
+void outlive_failed_writes() noexcept {
+  for (const int signal : {SIGXFSZ, SIGPIPE}) {
+    // A handler, not SIG_IGN, which a program that is started would inherit.
+    if (disposition(signal) == SIG_DFL) set_handler(signal, do_nothing);
+  }
 }
 
 void cancel_on_signals(CancelToken& token) {
@@ -101,6 +104,8 @@ void cancel_on_signals(CancelToken& token) {
   action.sa_handler = request;
   action.sa_flags = static_cast<int>(SA_RESETHAND);  // the second signal has its default effect
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    // As nohup(1) leaves SIGHUP, and a shell SIGINT of a program in the background.
+    if (disposition(signal) == SIG_IGN) continue;
     if (::sigaction(signal, &action, nullptr) != 0) {
       throw system_error("set a handler for", "signals", errno);
     }

@@ -9,7 +9,12 @@
 
 namespace sqlbk::tool {
 
-// Requests `token` from now on. REQUIRES: the token lives as long as the process.
+// From now on a write beyond the limit on the size of files fails with EFBIG, and one to a pipe
+// that nothing reads with EPIPE; SIGXFSZ and SIGPIPE do not end the process any more.
+void outlive_failed_writes() noexcept;
+
+// Requests `token` from now on; a signal that is ignored stays ignored. REQUIRES: the token lives
+// as long as the process.
 void cancel_on_signals(CancelToken& token);
 
 // While it lives, a signal of job control (Ctrl-Z) first makes `run` let go of its locks: other

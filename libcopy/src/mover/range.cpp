@@ -5,6 +5,7 @@
 #include "errno_table.hpp"
 #include "keeps_holes.hpp"
 #include "mover.hpp"
+#include "mover_error.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
 #include "sqlbk/core/sys.hpp"
@@ -51,7 +52,7 @@ class RangeMover final : public Mover {
       } else if (moved.bytes == 0 && is_unsupported(MoverCall::copy_file_range, errno)) {
         return Moved::unsupported();
       } else {
-        throw system_error("copy a range of", job.in_path, errno);
+        throw mover_error("copy a range of", job, errno);
       }
     }
     return moved;

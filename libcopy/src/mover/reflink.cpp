@@ -3,6 +3,7 @@
 
 #include "errno_table.hpp"
 #include "mover.hpp"
+#include "mover_error.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
 #include "sqlbk/core/sys.hpp"
@@ -37,7 +38,7 @@ class ReflinkMover final : public Mover {
     if (result != 0) {
       const int os_errno = errno;
       if (!is_unsupported(MoverCall::ficlone, os_errno)) {
-        throw system_error("reflink", job.in_path, os_errno);
+        throw mover_error("reflink", job, os_errno);
       }
       // EINVAL is also said of a range that is not in the file any more.
       const bool is_size = os_errno == EINVAL && !stat_of(job.in_fd, job.in_path).unchanged(before);

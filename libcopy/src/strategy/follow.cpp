@@ -12,6 +12,7 @@
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/io.hpp"
 #include "sqlbk/core/steady_wal_index.hpp"
+#include "sqlbk/core/thread.hpp"
 #include "unproven.hpp"
 #include "wal_follower.hpp"
 #include "wal_part.hpp"
@@ -29,7 +30,7 @@ constexpr std::chrono::microseconds kLookEvery = 300us;
 class FollowerThread {
  public:
   explicit FollowerThread(WalFollower& follower)
-      : follower_(follower), thread_([this] { run(); }) {}
+      : follower_(follower), thread_(start_thread("follow the WAL", [this] { run(); })) {}
   FollowerThread(const FollowerThread&) = delete;
   FollowerThread& operator=(const FollowerThread&) = delete;
   // Whoever did not stop it has no use for what it followed.

@@ -1,10 +1,10 @@
 #include "lock_watch.hpp"
 
 #include <cerrno>
-#include <system_error>
 #include <utility>
 
 #include "ofd_lock.hpp"
+#include "sqlbk/core/thread.hpp"
 
 namespace sqlbk::copy {
 namespace {
@@ -54,12 +54,8 @@ void LockWatch::finish() {
 
 void LockWatch::begin() {
   if (thread_.joinable()) return;
-  try {
-    // Its descriptor table is that of the run: a thread shares it with the one that starts it.
-    thread_ = std::thread([this] { poll(); });
-  } catch (const std::system_error& error) {
-    throw system_error("start a thread to copy", files_.given_path(), error.code().value());
-  }
+  // Its descriptor table is that of the run: a thread shares it with the one that starts it.
+  thread_ = start_thread("watch the lock on " + quoted(files_.given_path()), [this] { poll(); });
 }
 
 void LockWatch::poll() {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 #include <sqlite3.h>
@@ -12,6 +13,7 @@
 #include "quiet_proof.hpp"
 #include "source_changed.hpp"
 #include "source_connection.hpp"
+#include "sqlbk/core/errno_hint.hpp"
 #include "sqlbk/core/error.hpp"
 #include "sqlbk/core/steady_wal_index.hpp"
 #include "wal_header_file.hpp"
@@ -25,6 +27,22 @@ using namespace std::chrono_literals;
 
 // Pages between two looks at the clock and at who waits for us.
 constexpr int kPagesPerStep = 256;
+
+// The connections do not have the result of a step; the file that is written has its errno.
+Error with_last_errno(const Error& error, sqlite3* destination) {
+  int os_errno = 0;
+  const bool is_io = (error.sqlite_extended_code() & 0xff) == SQLITE_IOERR;
+  if (!is_io ||
+      sqlite3_file_control(destination, "main", SQLITE_FCNTL_LAST_ERRNO, &os_errno) != 0 ||
+      os_errno == 0) {
+    return error;
+  }
+  Error named(error.code(),
+              std::string(error.what()) + ": " + std::generic_category().message(os_errno));
+  named.with_path(error.path()).with_sqlite_code(error.sqlite_extended_code()).with_errno(os_errno);
+  hint_at_errno(named);
+  return named;
+}
 
 // A backup from an open connection into a new file. Everything on the host's side.
 class Backup {
@@ -49,7 +67,11 @@ class Backup {
   bool step() {
     const int result = sqlite3_backup_step(handle_, kPagesPerStep);
     if (result == SQLITE_DONE) return true;
-    sqlite::check(result, nullptr, destination_.path(), "write the backup");
+    try {
+      sqlite::check(result, nullptr, destination_.path(), "write the backup");
+    } catch (const Error& error) {
+      throw with_last_errno(error, destination_.handle());
+    }
     return false;
   }
   std::uint64_t pages() const {

@@ -1,6 +1,7 @@
 #include "sqlbk/core/host_thread.hpp"
 
 #include <cerrno>
+#include <csignal>
 #include <cstddef>
 #include <fcntl.h>
 #include <linux/audit.h>
@@ -9,9 +10,11 @@
 #include <stdexcept>
 #include <string>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -19,6 +22,7 @@
 #include "files.hpp"
 #include "kit/temporary_directory.hpp"
 #include "process.hpp"
+#include "sqlbk/core/io.hpp"
 #include "sqlbk/core/live_files.hpp"
 #include "sqlbk/core/unique_fd.hpp"
 
@@ -163,6 +167,71 @@ TEST(RunIsolated, WithoutATableOfItsOwnTheWorkRunsHere) {
   });
   if (code == kCannotFilter) GTEST_SKIP() << "this kernel has no seccomp filters";
   EXPECT_EQ(code, 0);
+}
+
+bool has_size_limit(rlim_t bytes) {
+  const rlimit limit{bytes, bytes};
+  return ::setrlimit(RLIMIT_FSIZE, &limit) == 0;
+}
+
+int errno_of_a_write(const std::string& path, std::size_t size_bytes) {
+  try {
+    const UniqueFd fd = open_at(AT_FDCWD, path, O_WRONLY | O_CREAT, 0600, path);
+    write_all(fd.get(), std::vector<std::byte>(size_bytes), 0, path);
+    return 0;
+  } catch (const Error& error) {
+    return error.os_errno();
+  }
+}
+
+bool is_file_size_signal_pending() {
+  sigset_t pending;
+  return ::sigpending(&pending) != 0 || sigismember(&pending, SIGXFSZ) == 1;
+}
+
+// The default of SIGXFSZ ends the process, and the disposition is the host's.
+TEST(RunIsolated, AWriteBeyondTheLimitIsAnErrorOnEveryThread) {
+  const kit::TemporaryDirectory directory;
+  const int code = test::in_child([&] {
+    if (!has_size_limit(4096)) return 1;
+    int errors = 0;
+    const auto write = [&] {
+      if (errno_of_a_write(directory.file("file"), 8192) == EFBIG) ++errors;
+    };
+    run_isolated([&](HostThread* host) {
+      write();
+      host->call(write);
+      std::thread(write).join();
+    });
+    return errors == 3 && !is_file_size_signal_pending() ? 0 : 2;
+  });
+  EXPECT_EQ(code, 0);
+}
+
+TEST(RunIsolated, WithoutATableOfItsOwnAWriteBeyondTheLimitIsAnErrorToo) {
+  constexpr int kCannotFilter = 42;
+  const kit::TemporaryDirectory directory;
+  const int code = test::in_child([&] {
+    if (!forbid_close_range()) return kCannotFilter;
+    if (!has_size_limit(4096)) return 1;
+    int errors = 0;
+    run_isolated([&](HostThread*) {
+      if (errno_of_a_write(directory.file("file"), 8192) == EFBIG) ++errors;
+    });
+    return errors == 1 && !is_file_size_signal_pending() ? 0 : 2;
+  });
+  if (code == kCannotFilter) GTEST_SKIP() << "this kernel has no seccomp filters";
+  EXPECT_EQ(code, 0);
+}
+
+TEST(RunIsolated, AfterwardsTheSignalIsTheHostsAgain) {
+  EXPECT_EQ(test::in_child([] {
+              sigset_t blocked;
+              run_isolated([](HostThread* host) { host->call([] {}); });
+              if (::pthread_sigmask(SIG_SETMASK, nullptr, &blocked) != 0) return 1;
+              return sigismember(&blocked, SIGXFSZ) == 0 ? 0 : 2;
+            }),
+            0);
 }
 
 // There the second line of defence holds: LiveFiles keeps descriptors of locked files open.
