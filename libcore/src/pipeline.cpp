@@ -379,6 +379,7 @@ void Pipeline::run_here(RunContext& context, Report& report) {
     throw;
   }
   report.is_published = true;
+  std::ranges::move(target.warnings_of_publishing(), std::back_inserter(report.warnings));
   context.progress().begin(Phase::done, 0);
 }
 

@@ -11,6 +11,8 @@
 
 #include <boost/filesystem.hpp>
 
+#include "copy_attributes.hpp"
+#include "free_name.hpp"
 #include "linux/attributes.hpp"
 #include "linux/descriptor_table.hpp"
 #include "linux/open_elsewhere.hpp"
@@ -216,27 +218,6 @@ void remove_quietly(const std::string& path) noexcept {
   static_cast<void>(sys().unlinkat(AT_FDCWD, path.c_str(), 0));
 }
 
-// Gives `from` the name `to` without ever replacing anything (consistency-rules, section 10.3).
-void rename_to_free_name(const std::string& from, const std::string& to) {
-  if (sys().renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return;
-  if (errno == EEXIST) throw exists_error(to, "it was made while the copy was under way");
-  if (errno != EINVAL && errno != ENOSYS) throw system_error("publish", to, errno);
-  if (sys().linkat(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0) != 0) {
-    if (errno == EEXIST) throw exists_error(to, "it was made while the copy was under way");
-    const int os_errno = errno;
-    throw Error(Errc::destination_unusable,
-                "unable to publish " + quoted(to) +
-                    ": its file system can neither rename without replacing nor make hard links")
-        .with_path(to)
-        .with_errno(os_errno);
-  }
-  if (sys().unlinkat(AT_FDCWD, from.c_str(), 0) != 0) {
-    const int os_errno = errno;
-    static_cast<void>(sys().unlinkat(AT_FDCWD, to.c_str(), 0));
-    throw system_error("remove", from, os_errno);
-  }
-}
-
 void copy_whole_file(const std::string& from, const std::string& to) {
   const UniqueFd in = open_at(AT_FDCWD, from, O_RDONLY, 0, from);
   UniqueFd out = open_at(AT_FDCWD, to, O_WRONLY | O_CREAT | O_EXCL, 0600, to);
@@ -282,37 +263,20 @@ void write_note(const StagingDirectory& staging, const std::string& destination,
   sync_directory(staging.path());
 }
 
-// EINVAL: the user or group has no number in this user namespace, so that one with the same number
-// in stat(2) may be another.
-bool is_refused(int os_errno) {
-  return os_errno == EPERM || os_errno == EINVAL || os_errno == EOPNOTSUPP;
-}
-
-// False: it belongs to another user.
+// False: it belongs to another user, also where the file system takes no notice.
 bool give_to_user(int fd, uid_t uid, const std::string& path) {
-  if (sys().fchown(fd, uid, static_cast<gid_t>(-1)) == 0) return true;
+  if (sys().fchown(fd, uid, static_cast<gid_t>(-1)) == 0) return stat_of(fd, path).uid == uid;
   const int os_errno = errno;
-  if (!is_refused(os_errno)) throw system_error("set the owner of", path, os_errno);
+  if (!platform::is_refused(os_errno)) throw system_error("set the owner of", path, os_errno);
   return os_errno != EINVAL && stat_of(fd, path).uid == uid;
 }
 
 // Also the members of a group may do that, unless the file is already another user's.
 bool give_to_group(int fd, gid_t gid, const std::string& path) {
-  if (sys().fchown(fd, static_cast<uid_t>(-1), gid) == 0) return true;
+  if (sys().fchown(fd, static_cast<uid_t>(-1), gid) == 0) return stat_of(fd, path).gid == gid;
   const int os_errno = errno;
-  if (!is_refused(os_errno)) throw system_error("set the group of", path, os_errno);
+  if (!platform::is_refused(os_errno)) throw system_error("set the group of", path, os_errno);
   return os_errno != EINVAL && stat_of(fd, path).gid == gid;
-}
-
-// "1000:100 with mode 0644"
-std::string access_to(const FileStat& file) {
-  std::array<char, 8> mode{};
-  static_cast<void>(std::snprintf(mode.data(), mode.size(), "%04o", file.mode & 07777U));
-  return std::to_string(file.uid) + ":" + std::to_string(file.gid) + " with mode " + mode.data();
-}
-
-bool is_accessed_alike(const FileStat& a, const FileStat& b) {
-  return a.uid == b.uid && a.gid == b.gid && (a.mode & 07777U) == (b.mode & 07777U);
 }
 
 std::string staging_parent(const std::string& destination, const TargetOptions& options) {
@@ -396,26 +360,19 @@ void StagedTarget::apply_attributes(const LiveFiles& source, const std::string& 
                                                           source.main_path(), fd.get(), path);
     // Before the mode: chown(2) clears bits of it.
     has_sources_group = give_to_group(fd.get(), source_.main.gid, path);
-    owner_is_kept_ = give_to_user(fd.get(), source_.main.uid, path) && has_sources_group;
+    kept_.owner = give_to_user(fd.get(), source_.main.uid, path) && has_sources_group;
   }
   mode_t mode = source_.main.mode & 0777U;
   if (!has_sources_list || !has_sources_group) {
     // One that the directory gives by default would let in whom the source does not.
-    platform::remove_access_list(fd.get(), path);
+    kept_.no_other_list = platform::remove_access_list(fd.get(), path) && kept_.no_other_list;
     mode = platform::mode_without_acl(source.fd_of(SourceFile::main), mode);
   }
   if (!has_sources_group) mode = platform::mode_for_another_group(mode);
-  if (sys().fchmod(fd.get(), mode) != 0) {
-    throw system_error("set the permissions of", path, errno);
-  }
+  platform::set_mode(fd.get(), mode, path);
+  kept_.mode = mode;
   if (options_.preserve) {
-    const auto time = [](std::int64_t ns) {
-      return timespec{.tv_sec = static_cast<time_t>(ns / 1'000'000'000),
-                      .tv_nsec = static_cast<long>(ns % 1'000'000'000)};
-    };
-    const std::array times{time(source_.main.atime_ns), time(source_.main.mtime_ns)};
-    if (sys().futimens(fd.get(), times.data()) != 0)
-      throw system_error("set the times of", path, errno);
+    kept_.times = platform::set_times(fd.get(), source_.main.atime_ns, source_.main.mtime_ns, path);
   }
 }
 
@@ -463,20 +420,22 @@ void StagedTarget::sync(const LiveFiles& source) {
 }
 
 std::vector<std::string> StagedTarget::warnings() const {
-  std::vector<std::string> warnings;
-  if (!owner_is_kept_) {
-    warnings.emplace_back(
-        "the copy does not belong to the source's owner and group: this user may not give files "
-        "to them");
-  }
-  const std::optional<FileStat> old = options_.force ? look(destination_) : std::nullopt;
   const FileStat copy = stat_path(main_to_publish_).value();
+  std::vector<std::string> warnings = warnings_of(kept_, source_.main, copy, destination_);
+  const std::optional<FileStat> old = options_.force ? look(destination_) : std::nullopt;
   if (old && !is_accessed_alike(*old, copy)) {
     warnings.push_back(quoted(destination_) + " belonged to " + access_to(*old) +
                        " and belongs to " + access_to(copy) +
                        " now: the program that uses it may not be able to do so any more");
   }
   return warnings;
+}
+
+std::vector<std::string> StagedTarget::warnings_of_publishing() const {
+  if (is_exclusive_) return {};
+  return {"the file system of " + quoted(destination_) +
+          " can neither rename without replacing nor make hard links: had another program made a "
+          "file of that name at the same moment, it would have been replaced"};
 }
 
 // A rename crosses neither file systems nor mounts of one file system, and what a crash leaves is
@@ -525,6 +484,11 @@ void StagedTarget::publish() {
   is_published_ = true;
 }
 
+void StagedTarget::give_free_name(const std::string& from, const std::string& to) {
+  const NameTaken taken = move_to_free_name({AT_FDCWD, from, from}, {AT_FDCWD, to, to});
+  is_exclusive_ = is_exclusive_ && taken == NameTaken::exclusively;
+}
+
 void StagedTarget::publish_new() {
   require_free(destination_, options_);
   const std::string wal = destination_ + "-wal";
@@ -538,14 +502,14 @@ void StagedTarget::publish_new() {
   bool published = false;
   try {
     if (!wal_to_publish_.empty()) {
-      rename_to_free_name(wal_to_publish_, wal);
+      give_free_name(wal_to_publish_, wal);
       wal_is_published = true;
     }
     if (!digest_to_publish_.empty()) {
-      rename_to_free_name(digest_to_publish_, digest);
+      give_free_name(digest_to_publish_, digest);
       digest_is_published = true;
     }
-    rename_to_free_name(main_to_publish_, destination_);
+    give_free_name(main_to_publish_, destination_);
     published = true;
     sync_directory(publish_directory_);
   } catch (...) {
@@ -579,7 +543,7 @@ void StagedTarget::publish_by_force() {
     for (const std::string_view suffix : taken) {
       if (!belongs_there) break;
       const std::string from = staging.path() + "/old" + std::string(suffix);
-      if (!move_to_free_name(from, destination_ + std::string(suffix))) staging.keep();
+      if (!try_move_to_free_name(from, destination_ + std::string(suffix))) staging.keep();
     }
   };
   try {
@@ -595,15 +559,15 @@ void StagedTarget::publish_by_force() {
     sync_directory(staging.path());
     sync_directory(publish_directory_);
     if (!wal_to_publish_.empty()) {
-      rename_to_free_name(wal_to_publish_, destination_ + "-wal");
+      give_free_name(wal_to_publish_, destination_ + "-wal");
       wal_is_published = true;
     }
     if (!digest_to_publish_.empty()) {
-      rename_to_free_name(digest_to_publish_, digest);
+      give_free_name(digest_to_publish_, digest);
       digest_is_published = true;
     }
     if (!old_main) {
-      rename_to_free_name(main_to_publish_, destination_);
+      give_free_name(main_to_publish_, destination_);
       main_is_published = true;
       sync_directory(publish_directory_);
       return;

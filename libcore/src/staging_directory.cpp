@@ -16,6 +16,7 @@
 
 #include <boost/filesystem.hpp>
 
+#include "free_name.hpp"
 #include "linux/descriptor_table.hpp"
 #include "linux/open_elsewhere.hpp"
 #include "sqlbk/core/error.hpp"
@@ -175,7 +176,7 @@ bool settle_replacement(const std::string& staging) {
   for (const std::string_view suffix : kTakenSuffixes) {
     const std::string from = staging + "/old" + std::string(suffix);
     if (!is_there(from)) continue;
-    all_back = move_to_free_name(from, destination + std::string(suffix)) && all_back;
+    all_back = try_move_to_free_name(from, destination + std::string(suffix)) && all_back;
   }
   return all_back;
 }
@@ -194,13 +195,13 @@ void sync_directory(const std::string& path) {
   sync_file(fd.get(), path);
 }
 
-bool move_to_free_name(const std::string& from, const std::string& to) noexcept {
-  if (sys().renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) {
+bool try_move_to_free_name(const std::string& from, const std::string& to) noexcept {
+  try {
+    static_cast<void>(move_to_free_name({AT_FDCWD, from, from}, {AT_FDCWD, to, to}));
     return true;
+  } catch (const std::exception&) {
+    return false;
   }
-  if (errno != EINVAL && errno != ENOSYS) return false;
-  return sys().linkat(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0) == 0 &&
-         sys().unlinkat(AT_FDCWD, from.c_str(), 0) == 0;
 }
 
 Error staging_error(const std::string& parent, int os_errno) {

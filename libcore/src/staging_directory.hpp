@@ -51,9 +51,8 @@ std::string to_text(const ReplaceNote& note);
 // Syncs the entries of the directory.
 void sync_directory(const std::string& path);
 
-// As a plain rename, but never over something: also where the system has no such rename. False: see
-// errno.
-bool move_to_free_name(const std::string& from, const std::string& to) noexcept;
+// move_to_free_name() (free_name.hpp). False: it has failed.
+bool try_move_to_free_name(const std::string& from, const std::string& to) noexcept;
 
 // Removes the staging directories of dead runs in `parent`, but not one that holds `source_path`.
 // Sidecars that a dead --force run had taken away are put back if DEST is exactly as it was then

@@ -53,9 +53,31 @@ bool copy_extended_attributes(int from, const std::string& from_path, int to,
   return has_access_list;
 }
 
-void remove_access_list(int fd, const std::string& path) {
-  if (sys().fremovexattr(fd, kAccessList) == 0 || errno == ENODATA || errno == ENOTSUP) return;
-  throw system_error("remove the access control list of", path, errno);
+bool is_refused(int os_errno) noexcept {
+  return os_errno == EPERM || os_errno == EACCES || os_errno == EINVAL || os_errno == EOPNOTSUPP ||
+         os_errno == ENOSYS;
+}
+
+bool remove_access_list(int fd, const std::string& path) {
+  if (sys().fremovexattr(fd, kAccessList) == 0 || errno == ENODATA || errno == ENOTSUP) return true;
+  if (!is_refused(errno)) throw system_error("remove the access control list of", path, errno);
+  return sys().fgetxattr(fd, kAccessList, nullptr, 0) < 0;
+}
+
+void set_mode(int fd, mode_t mode, const std::string& path) {
+  if (sys().fchmod(fd, mode) == 0 || is_refused(errno)) return;
+  throw system_error("set the permissions of", path, errno);
+}
+
+bool set_times(int fd, std::int64_t atime_ns, std::int64_t mtime_ns, const std::string& path) {
+  const auto time = [](std::int64_t ns) {
+    return timespec{.tv_sec = static_cast<time_t>(ns / 1'000'000'000),
+                    .tv_nsec = static_cast<long>(ns % 1'000'000'000)};
+  };
+  const std::array times{time(atime_ns), time(mtime_ns)};
+  if (sys().futimens(fd, times.data()) == 0) return true;
+  if (!is_refused(errno)) throw system_error("set the times of", path, errno);
+  return false;
 }
 
 mode_t mode_without_acl(int fd, mode_t mode) {

@@ -2,6 +2,7 @@
 // libcore.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <sys/types.h>
 
@@ -12,8 +13,20 @@ namespace sqlbk::platform {
 bool copy_extended_attributes(int from, const std::string& from_path, int to,
                               const std::string& to_path);
 
-// Takes away the access control list, such as a default one of the directory gives.
-void remove_access_list(int fd, const std::string& path);
+// Whether a file system, or its mount, refuses to change an attribute at all: EINVAL also where the
+// user or group has no number in this user namespace, so that one with the same number in stat(2)
+// may be another.
+bool is_refused(int os_errno) noexcept;
+
+// Takes away the access control list, such as a default one of the directory gives. False: there is
+// one that could not be taken away.
+bool remove_access_list(int fd, const std::string& path);
+
+// Where the file system refuses it, or takes no notice of it, stat(2) tells what holds.
+void set_mode(int fd, mode_t mode, const std::string& path);
+
+// False: the file system refuses it.
+bool set_times(int fd, std::int64_t atime_ns, std::int64_t mtime_ns, const std::string& path);
 
 // The permission bits that give nobody more than a file with this mode and the access control list
 // of `fd` does, once they are all that there is: the group bits beside a list are its mask, which

@@ -25,6 +25,14 @@ struct TargetOptions {
   bool digest = false;    // DEST.sha256 belongs to the copy: StagedImage::digest is published there
 };
 
+// What the copy has got of the source's attributes.
+struct KeptAttributes {
+  mode_t mode = 0;            // that was to be set; stat(2) of the copy tells what was
+  bool owner = true;          // where it was to be kept
+  bool times = true;          // likewise
+  bool no_other_list = true;  // no access control list but, perhaps, the source's
+};
+
 // Of the file beside the copy that sha256sum(1) can check.
 inline constexpr std::string_view kDigestSuffix = ".sha256";
 
@@ -63,6 +71,8 @@ class StagedTarget {
   // After sync() and before publish(): what the user should know of the copy's owner and mode,
   // where they are not the source's as was asked for, or not those of the file that it replaces.
   std::vector<std::string> warnings() const;
+  // After publish(): what of its promise the file system did not keep.
+  std::vector<std::string> warnings_of_publishing() const;
   // Gives it the final name, so that it stands there whole or not at all, and syncs the directory.
   // With a WAL or a digest in the image, `-wal` and `.sha256` come first and main last.
   // Throws destination_exists also where the destination has become a part of the source.
@@ -78,11 +88,13 @@ class StagedTarget {
   void write_digest_file();
   void publish_new();
   void publish_by_force();
+  void give_free_name(const std::string& from, const std::string& to);
 
   std::string destination_;
   SourceFacts source_;
   TargetOptions options_;
-  bool owner_is_kept_ = true;
+  KeptAttributes kept_;
+  bool is_exclusive_ = true;
   bool is_published_ = false;
   std::unique_ptr<StagingDirectory> staging_;
   std::unique_ptr<StagingDirectory> beside_;  // where tempdir is on another file system
