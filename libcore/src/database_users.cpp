@@ -2,9 +2,12 @@
 
 #include <chrono>
 #include <future>
+#include <optional>
+#include <string>
 #include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "linux/process_files.hpp"
 #include "sqlbk/core/error.hpp"
@@ -23,32 +26,43 @@ constexpr int kPolls = 4;
 constexpr std::chrono::milliseconds kFirstPause = 1ms;
 // Copied in no more time than it takes to look into all processes.
 constexpr std::uint64_t kSmallBytes = 64U << 20U;
-// Copied in no less time than /proc/locks may take.
-constexpr std::uint64_t kHidesWaitingBytes = 8U << 20U;
 
 }  // namespace
 
 class DatabaseUsers::Poll {
  public:
   explicit Poll(LiveFiles& files) : files_(files), seen_(users::observe_locks(files)) {
-    if (users::needs_search(seen_)) begin_search();
+    begin_search();
   }
 
   UsersAnswer at_start() {
+    // It is of the moment before the first attempt, and of no later one.
+    if (!std::exchange(is_first_, false)) search_ = {};
     main_ = files_.stat(SourceFile::main);
     seen_ = users::observe_locks(files_);
+    files_.unseen_locks().begin(seen_.unseen);
+    if (is_of_a_lost_index()) return answer_ = replaced(SourceFile::shm);
+    // The search that was begun may have passed by what has locked it since.
+    if (seen_.unseen.is_flocked) search_ = {};
     is_searching_ = can_search_meanwhile();
     answer_ = is_searching_ ? UsersAnswer() : poll();
     return answer_;
   }
 
   UsersAnswer at_end() {
+    const bool was_searching = std::exchange(is_searching_, false);
     const bool is_same =
         files_.is_current(SourceFile::main) && files_.stat(SourceFile::main).same_file(main_);
-    if (!is_same) return replaced();
+    if (!is_same) return replaced(SourceFile::main);
     const users::Observation now = users::observe_locks(files_);
+    files_.unseen_locks().note(files_);
+    if (!files_.unseen_locks().is_constant()) return locked_meanwhile();
+    if (has_lost_its_index(now)) {
+      wal_of_lost_index_ = now.files.at(static_cast<std::size_t>(SourceFile::wal));
+      return replaced(SourceFile::shm);
+    }
     const bool is_as_before = users::is_as_before(seen_, now);
-    if (!std::exchange(is_searching_, false)) {
+    if (!was_searching) {
       return seen_.has_searched && is_as_before ? answer_ : worse_of(answer_, poll());
     }
     // Where no lock was held at either time, the files of now are those that count.
@@ -62,44 +76,52 @@ class DatabaseUsers::Poll {
   // What locks and files have shown, with the processes that were found meanwhile.
   UsersAnswer conclude() {
     users::Search found = search_.get();
-    const bool is_of_these = found.wanted == platform::wanted_files(files_);
+    const bool is_of_these = found.order.wanted == platform::wanted_files(files_);
     seen_ = users::observe_found(std::move(seen_), std::move(found));
     const UsersAnswer answer = users::judge(seen_);
-    return is_of_these && is_certain(answer, seen_) ? answer : poll();
+    if (is_of_these && is_certain(answer, seen_)) return answer;
+    // What has contradicted may be gone, and has used the files as it was seen to while they were
+    // copied.
+    if (answer.verdict != UsersVerdict::others) return worse_of(answer, poll());
+    return is_of_a_newer_journal(seen_) ? poll() : answer;
+  }
+
+  // The journal of a transaction that began after the files were listed.
+  bool is_of_a_newer_journal(users::Observation seen) const {
+    const std::string journal = files_.path_of(SourceFile::journal);
+    for (users::Process& process : seen.processes) {
+      std::erase(process.other_sidecars, journal);
+      std::erase(process.stray_sidecars, journal);
+    }
+    return users::judge(seen).verdict != UsersVerdict::others;
   }
 
   static bool is_certain(const UsersAnswer& answer, const users::Observation& seen) {
     return answer.verdict == UsersVerdict::these ||
            (answer.verdict == UsersVerdict::unknown && !seen.is_stale);
   }
-  static UsersAnswer worse_of(UsersAnswer one, UsersAnswer other) {
+  static UsersAnswer worse_of(const UsersAnswer& one, const UsersAnswer& other) {
     return other.verdict < one.verdict ? one : other;
   }
 
   void begin_search() {
-    const users::SearchOrder order = users::order_search(files_, seen_, hides_waiting());
+    order_ = users::order_search(files_, seen_);
     try {
-      search_ = std::async(std::launch::async, users::search, order);
+      search_ = std::async(std::launch::async, users::search, order_);
     } catch (const std::system_error&) {
       // Without a thread for it the search is made where its result is asked for.
-      search_ = std::async(std::launch::deferred, users::search, order);
+      search_ = std::async(std::launch::deferred, users::search, order_);
     }
-  }
-
-  bool hides_waiting() const {
-    const std::uint64_t size_bytes = files_.stat(SourceFile::main).size_bytes;
-    return size_bytes >= kHidesWaitingBytes && size_bytes <= kSmallBytes;
   }
 
   // The processes are looked for while the attempt is made, unless so much would be copied in vain,
   // or the first of the holders contradicts already.
   bool can_search_meanwhile() {
-    if (!users::needs_search(seen_) || main_.size_bytes > kSmallBytes) return false;
-    if (users::judge(users::observe_named_holders(seen_, files_)).verdict == UsersVerdict::others) {
-      return false;
-    }
-    // One that an earlier attempt has left is of its start.
-    if (!std::exchange(is_first_, false) || !search_.valid()) begin_search();
+    if (main_.size_bytes > kSmallBytes || seen_.unseen.is_flocked) return false;
+    users::Observation named = users::observe_named_holders(seen_, files_);
+    if (!is_certain(users::judge(named), named)) return false;
+    seen_ = std::move(named);
+    if (!search_.valid() || order_ != users::order_search(files_, seen_)) begin_search();
     return true;
   }
 
@@ -107,8 +129,7 @@ class DatabaseUsers::Poll {
     std::chrono::milliseconds pause = kFirstPause;
     for (int i = 1;; ++i) {
       seen_ = users::observe_locks(files_);
-      seen_ = users::needs_search(seen_) ? users::observe_found(std::move(seen_), search_now())
-                                         : users::observe_named_holders(std::move(seen_), files_);
+      seen_ = users::observe_found(std::move(seen_), search_now());
       UsersAnswer answer = users::judge(seen_);
       if (is_certain(answer, seen_) || i == kPolls) return answer;
       std::this_thread::sleep_for(pause);
@@ -116,28 +137,54 @@ class DatabaseUsers::Poll {
     }
   }
 
-  // That which was begun for the first poll may be of other files by now.
   users::Search search_now() {
-    const users::SearchOrder order = users::order_search(files_, seen_, false);
-    if (std::exchange(is_first_, false) && search_.valid()) {
-      users::Search found = search_.get();
-      if (found.wanted == order.wanted) return found;
+    const users::SearchOrder order = users::order_search(files_, seen_);
+    if (search_.valid()) {
+      users::Search begun = search_.get();
+      if (begun.order == order) return begun;
     }
     return users::search(order);
   }
 
-  UsersAnswer replaced() const {
+  // A connection that is attached to an -shm goes on with it when the name goes to another file,
+  // whose locks then say nothing of that connection. The last one to close takes the -wal with it.
+  bool has_lost_its_index(const users::Observation& now) const {
+    if (!seen_.index) return false;
+    const auto is_same = [&](SourceFile file) {
+      const auto& before = seen_.files.at(static_cast<std::size_t>(file));
+      const auto& later = now.files.at(static_cast<std::size_t>(file));
+      return before && later && before->same_file(*later);
+    };
+    return is_same(SourceFile::wal) && !is_same(SourceFile::shm);
+  }
+
+  // Once seen, nothing tells any more what the connection with the old one has put into this -wal
+  // and into main.
+  bool is_of_a_lost_index() const {
+    const auto& wal = seen_.files.at(static_cast<std::size_t>(SourceFile::wal));
+    return wal_of_lost_index_ && wal && wal->same_file(*wal_of_lost_index_);
+  }
+
+  UsersAnswer replaced(SourceFile file) const {
     return {.verdict = UsersVerdict::others,
-            .sentence = quoted(files_.main_path()) + " was replaced by another file of that name",
+            .sentence = quoted(files_.path_of(file)) + " was replaced by another file of that name",
+            .hint = {}};
+  }
+  UsersAnswer locked_meanwhile() const {
+    return {.verdict = UsersVerdict::others,
+            .sentence = "a program has locked or unlocked " + quoted(files_.main_path()) +
+                        ", by flock(2) or by a lock file, while it was copied",
             .hint = {}};
   }
 
   LiveFiles& files_;
   users::Observation seen_;  // by the last poll, or what is to be completed by the search
-  std::future<users::Search> search_;
-  bool is_first_ = true;  // no poll has used the search that the constructor has begun
+  users::SearchOrder order_;
+  std::future<users::Search> search_;  // of order_
+  bool is_first_ = true;               // no attempt has begun
   bool is_searching_ = false;
   FileStat main_;
+  std::optional<FileStat> wal_of_lost_index_;
   UsersAnswer answer_;  // at the start
 };
 

@@ -73,16 +73,19 @@ std::chrono::milliseconds Deadline::left() const noexcept {
 }
 
 struct RunContext::Shared {
+  Shared(Progress& to, const CancelToken& token, LogSink sink)
+      : progress(to), cancel(token), log_sink(std::move(sink)) {}
+
   Progress& progress;
   const CancelToken& cancel;
   LogSink log_sink;
   HostThread* host = nullptr;  // the thread with the host's descriptor table; nullptr: this one
   std::function<void()> watch;
   std::chrono::steady_clock::time_point last_watch;
-  std::mutex mutex = {};  // of what follows
-  std::condition_variable resumed = {};
+  std::mutex mutex;  // of what follows
+  std::condition_variable resumed;
   bool is_suspended = false;
-  std::vector<HoldGuard*> holds = {};
+  std::vector<HoldGuard*> holds;
 };
 
 RunContext::HoldGuard::HoldGuard(std::shared_ptr<Shared> shared, std::function<void()> let_go)

@@ -27,6 +27,8 @@ EXCEPTIONS = {
     "build it with the Meson option -Dplugins=enabled": "a build of another kind",
     "let this program end its own write transaction before it copies":
         "for programs that use the library; LocksOfTheHost in unit-copy has that case",
+    "install it (Debian: libssl3), or leave the digest out":
+        "needs a system without the library by which this program was built",
     "this is a fault of sqlbk; please report it with what was printed": "there is none to show",
     "free some memory, or raise the limit (ulimit -v, or that of the service)":
         "how much is enough differs with every build",

@@ -72,6 +72,7 @@ Evidence LockedCopy::copy_wal_mode(bool attached, const FileStat& shm) {
     evidence.wal = take_main_alone(start, main_before);
   }
   require_same_shm(shm);
+  files_.unseen_locks().note(files_);
   require_no_hot_journal(files_, options_);
   return evidence;
 }
@@ -150,7 +151,8 @@ Evidence LockedCopy::copy_rollback_mode(const SourceFacts& facts) {
   if (wal && (!had_wal || wal->size_bytes > 0 || lock_state(files_).dms)) {
     throw_changed(files_, "a -wal file appeared");
   }
-  // Both see owners whose locks the kernel does not know.
+  // All see owners whose locks are no record locks.
+  files_.unseen_locks().note(files_);
   require_no_hot_journal(files_, options_);
   if (!before.unchanged(files_.stat(SourceFile::main))) {
     throw_changed(files_, "its main file was written in spite of our read lock");

@@ -249,7 +249,8 @@ class OnlineStrategy final : public CopyStrategy {
     require_no_later_backfill(files, start);
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
     if (connection.facts().uses_wal()) connection.require_same_shm(files);
-    // Both see owners whose locks the kernel does not know.
+    // All see owners whose locks are no record locks.
+    files.unseen_locks().note(files);
     require_no_hot_journal(files, options);
     if (!connection.facts().uses_wal() && !before.unchanged(files.stat(SourceFile::main))) {
       throw_changed(files, "its main file was written in spite of our read lock");

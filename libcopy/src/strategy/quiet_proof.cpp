@@ -96,6 +96,7 @@ QuietProof::QuietProof(LiveFiles& files, RunContext& context) : files_(files), c
 }
 
 void QuietProof::finish() {
+  files_.unseen_locks().note(files_);
   const Seen after = look();
   for (std::size_t f = 0; f < kProvenFiles.size(); ++f) {
     const std::string path = files_.path_of(kProvenFiles[f]);
@@ -146,26 +147,30 @@ void QuietProof::wait_for_tick(Seen& seen) {
   }
 }
 
+// Where a transaction that is under way would be seen in the WAL or in the journal.
+bool QuietProof::shows_transactions(const LockState& locks) {
+  if (facts_.uses_wal()) {
+    // EXCLUSIVE locking mode, or the last close. Header 2/2 beside a -wal file, even an empty one,
+    // is WAL mode for sure: SQLite leaves it by unlinking the -wal first.
+    return facts_.wal_header || (facts_.wal && facts_.header && facts_.header->says_wal());
+  }
+  // The pair of main and journal, both quiet, rolls back to the committed state.
+  if (facts_.journal_state == format::JournalState::active) return true;
+  if (!locks.exclusive) return false;
+  if (facts_.journal && !main_outlived_journal(facts_) && accept_journal_of(*locks.exclusive)) {
+    return true;
+  }
+  if (!is_unix_excl(files_)) return false;
+  assume_journal_of(*locks.exclusive, "locks it by the VFS unix-excl, whether it writes or not",
+                    "where nothing says that a transaction is under way");
+  return true;
+}
+
 // A quiet file is not a committed file: an owner with journal_mode MEMORY or OFF may keep half a
 // transaction in main as long as it likes, and only its write lock tells.
 void QuietProof::check_locks() {
   const LockState locks = lock_state(files_);
-  if (!locks.writer) return;
-  if (facts_.uses_wal()) {
-    // EXCLUSIVE locking mode, or the last close. Header 2/2 beside a -wal file, even an empty one,
-    // is WAL mode for sure: SQLite leaves it by unlinking the -wal first.
-    if (facts_.wal && facts_.header && facts_.header->says_wal()) return;
-    if (facts_.wal_header) return;
-  } else if (facts_.journal_state == format::JournalState::active) {
-    return;  // the pair of main and journal, both quiet, rolls back to the committed state
-  } else if (facts_.journal && locks.exclusive && !main_outlived_journal(facts_) &&
-             accept_journal_of(*locks.exclusive)) {
-    return;
-  } else if (locks.exclusive && is_unix_excl(files_)) {
-    assume_journal_of(*locks.exclusive, "locks it by the VFS unix-excl, whether it writes or not",
-                      "where nothing says that a transaction is under way");
-    return;
-  }
+  if (!locks.writer || shows_transactions(locks)) return;
   throw Error(Errc::source_busy, "unable to prove a copy of " + quoted(files_.given_path()) +
                                      " consistent: " + name_of(*locks.writer) +
                                      " holds a write lock and keeps no journal that shows whether "

@@ -42,6 +42,7 @@ class QuietProof {
   Seen look();
   void wait_for_tick(Seen& seen);
   void check_locks();
+  bool shows_transactions(const LockState& locks);
   bool accept_journal_of(const LockHolder& writer);
   void assume_journal_of(const LockHolder& writer, const std::string& its_lock,
                          const std::string& its_journal);

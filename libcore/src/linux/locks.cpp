@@ -1,10 +1,8 @@
 #include "linux/locks.hpp"
 
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <charconv>
-#include <chrono>
 #include <fcntl.h>
 #include <fstream>
 #include <limits>
@@ -87,30 +85,13 @@ std::optional<ProcLock> parse_lock_row(const std::string& row) {
                   .last_byte = number(last, std::numeric_limits<std::uint64_t>::max())};
 }
 
-namespace {
-
-std::int64_t now_ns() {
-  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-std::atomic<std::int64_t> locks_were_read_at_ns{0};
-
-}  // namespace
-
 std::vector<ProcLock> read_proc_locks() {
   std::vector<ProcLock> locks;
   std::ifstream file("/proc/locks");
   for (std::string line; std::getline(file, line);) {
     if (std::optional<ProcLock> lock = parse_lock_row(line)) locks.push_back(*lock);
   }
-  locks_were_read_at_ns = now_ns();
   return locks;
-}
-
-bool may_read_proc_locks_at_once() noexcept {
-  constexpr std::int64_t kStaysReady = 20'000'000;  // 30 ms in Linux 6.18
-  const std::int64_t then = locks_were_read_at_ns;
-  return then != 0 && now_ns() - then < kStaysReady;
 }
 
 LockedFile file_in_lock_rows(int fd) {

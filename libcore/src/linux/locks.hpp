@@ -33,8 +33,6 @@ std::optional<ProcLock> parse_lock_row(const std::string& row);
 // Empty where /proc is not mounted. Waits for all processors where nothing has read it lately:
 // 6 to 28 ms, else a few microseconds.
 std::vector<ProcLock> read_proc_locks();
-// This process has read them so lately that it would not have to wait.
-bool may_read_proc_locks_at_once() noexcept;
 // The numbers under which the locks of this file stand there.
 LockedFile file_in_lock_rows(int fd);
 

@@ -66,6 +66,20 @@ bool is_fuse_device(const struct statx& found) {
          found.stx_rdev_minor == kFuseMinor;
 }
 
+// Asks no server, which might be gone.
+std::optional<struct statx> what_is_at(const std::string& path, unsigned mask) {
+  struct statx found {};
+  if (::statx(AT_FDCWD, path.c_str(), AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, mask, &found) != 0) {
+    return std::nullopt;
+  }
+  return found;
+}
+
+bool is_deleted(const std::string& link) {
+  const std::optional<struct statx> found = what_is_at(link, STATX_NLINK);
+  return found && found->stx_nlink == 0;
+}
+
 // One table of descriptors: a process's, or a thread's own.
 class Table {
  public:
@@ -89,6 +103,9 @@ class Table {
   bool serves_files() const noexcept { return serves_files_; }
   bool has(SourceFile file) const noexcept {
     return std::ranges::any_of(regular_, [&](const Descriptor& fd) { return fd.file == file; });
+  }
+  bool has_any() const noexcept {
+    return std::ranges::any_of(regular_, [](const Descriptor& fd) { return fd.file.has_value(); });
   }
   // Its regular files, with their names.
   const std::vector<Descriptor>& regular_files() {
@@ -140,9 +157,7 @@ class Table {
     const ssize_t size = ::readlink(link.c_str(), buffer.data(), buffer.size());
     std::string name(buffer.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
     constexpr std::string_view kDeleted = " (deleted)";
-    struct stat file {};
-    const bool is_deleted = ::stat(link.c_str(), &file) == 0 && file.st_nlink == 0;
-    if (is_deleted && name.ends_with(kDeleted)) name.resize(name.size() - kDeleted.size());
+    if (name.ends_with(kDeleted) && is_deleted(link)) name.resize(name.size() - kDeleted.size());
     return name;
   }
 
@@ -170,10 +185,9 @@ bool is_named(const std::vector<Descriptor>& files, const std::string& name,
 
 // Names are those of the process's own root.
 bool names_main(int pid, const std::string& name, const FileStat& main) {
-  struct stat file {};
-  const std::string path = "/proc/" + std::to_string(pid) + "/root" + name;
-  return ::stat(path.c_str(), &file) == 0 && file.st_dev == main.device &&
-         file.st_ino == main.inode;
+  const std::optional<struct statx> found =
+      what_is_at("/proc/" + std::to_string(pid) + "/root" + name, STATX_TYPE | STATX_INO);
+  return found && is_file(*found, main);
 }
 
 void add_sidecars(Table& table, const FileStat& main, users::Process& process) {
@@ -255,18 +269,25 @@ constexpr int kInit = 1;
 // Whether the table has any of the files open, for the many processes that have none.
 enum class Found { none, some, forbidden };
 
-Found look_for(const std::vector<WantedFile>& wanted, const std::string& table_path) {
+struct Lookup {
+  Found found = Found::none;
+  bool is_empty = true;  // the table
+};
+
+Lookup look_for(const std::vector<WantedFile>& wanted, const std::string& table_path) {
   const Directory table(::opendir(table_path.c_str()));
-  if (!table) return errno == EACCES || errno == EPERM ? Found::forbidden : Found::none;
-  if (is_forbidden(::dirfd(table.get()))) return Found::forbidden;
+  if (!table) return {errno == EACCES || errno == EPERM ? Found::forbidden : Found::none, true};
+  if (is_forbidden(::dirfd(table.get()))) return {Found::forbidden, false};
+  bool is_empty = true;
   while (const std::optional<int> fd = next_number(table.get())) {
+    is_empty = false;
     const std::optional<struct statx> open = what_is_open(::dirfd(table.get()), *fd);
     if (!open) continue;
     for (const WantedFile& one : wanted) {
-      if (is_file(*open, one.stat)) return Found::some;
+      if (is_file(*open, one.stat)) return {Found::some, false};
     }
   }
-  return Found::none;
+  return {Found::none, is_empty};
 }
 
 std::string directory_of(int pid) {
@@ -280,9 +301,17 @@ std::optional<users::Process> process_in_a_thread(int pid, const std::vector<Wan
     const std::optional<int> thread = next_number(threads.get());
     if (!thread) break;
     Table table(directory_of(pid) + "/task/" + std::to_string(*thread), wanted);
-    if (table.has(SourceFile::main)) return process_in(pid, table, wanted);
+    if (table.has_any()) return process_in(pid, table, wanted);
   }
   return std::nullopt;
+}
+
+// Its first thread has ended and lists nothing any more; the others go on with its descriptors. The
+// kernel's own threads are alone in their processes.
+bool may_have_lost_its_first_thread(int pid) {
+  constexpr unsigned kLinksOfOneThread = 3;
+  const auto threads = what_is_at(directory_of(pid) + "/task", STATX_NLINK);
+  return threads && threads->stx_nlink > kLinksOfOneThread;
 }
 
 // Where /proc is that of another process-id namespace, its numbers are those of other processes.
@@ -353,9 +382,13 @@ ProcessScan scan_processes(const std::vector<WantedFile>& wanted) {
   while (processes) {
     const std::optional<int> pid = next_number(processes.get());
     if (!pid) break;
-    const Found found = look_for(wanted, directory_of(*pid) + "/fd");
-    if (found == Found::forbidden && *pid != kInit && !is_kernel_thread(*pid)) ++scan.unseen;
-    if (found != Found::some) continue;
+    const Lookup lookup = look_for(wanted, directory_of(*pid) + "/fd");
+    if (lookup.found == Found::forbidden && *pid != kInit && !is_kernel_thread(*pid)) ++scan.unseen;
+    if (lookup.is_empty && may_have_lost_its_first_thread(*pid)) {
+      auto process = process_in_a_thread(*pid, wanted);
+      if (process) scan.processes.push_back(*std::move(process));
+    }
+    if (lookup.found != Found::some) continue;
     Table table(directory_of(*pid), wanted);
     scan.processes.push_back(process_in(*pid, table, wanted));
   }

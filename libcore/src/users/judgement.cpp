@@ -260,6 +260,14 @@ std::string served_by(const Observation& seen) {
                 "it serves a file system (FUSE) and has that file open");
 }
 
+std::string flock_unseen(const Observation& seen) {
+  const bool is_seen = std::ranges::any_of(
+      seen.processes, [](const Process& process) { return !process.flocks.empty(); });
+  if (!seen.unseen.is_flocked || is_seen) return "";
+  return unseen("no transaction is under way on " + name_of(seen),
+                "a program that cannot be looked into has locked it with flock(2)");
+}
+
 std::string lock_file_unclear(const Observation& seen) {
   if (!seen.lock_file) return "";
   const bool is_stale = seen.lock_file->pid && !seen.lock_file->is_alive;
@@ -287,8 +295,8 @@ std::string other_names(const Observation& seen) {
 }
 
 constexpr std::array kUnseen{
-    exclusive_unseen, writer_unseen,     holders_unseen, owner_of_sidecar_unseen,
-    served_by,        lock_file_unclear, other_names,
+    exclusive_unseen, writer_unseen, holders_unseen,    owner_of_sidecar_unseen,
+    served_by,        flock_unseen,  lock_file_unclear, other_names,
 };
 
 }  // namespace

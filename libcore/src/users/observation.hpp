@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sqlbk/core/locks.hpp"
+#include "sqlbk/core/unseen_locks.hpp"
 
 namespace sqlbk::users {
 
@@ -69,6 +70,7 @@ struct Observation {
   std::optional<LockHolder> exclusive;
   std::optional<LockHolder> index;
   std::optional<LockFile> lock_file;
+  UnseenLocks unseen;  // of which lock_file says more
 
   std::vector<Process> processes;
   // Locks of main and of the -shm that no process could be named for.

@@ -163,7 +163,7 @@ bool is_unfound(const std::optional<LockHolder>& holder, const Search& found) {
   if (std::ranges::find(found.processes, holder->pid, &Process::pid) != found.processes.end()) {
     return false;
   }
-  const std::optional<Process> process = platform::process_of(holder->pid, found.wanted);
+  const std::optional<Process> process = platform::process_of(holder->pid, found.order.wanted);
   return process && !process->is_visible;
 }
 
@@ -187,15 +187,9 @@ Observation observe_locks(LiveFiles& files) {
   seen.is_initial_namespace = platform::is_in_initial_pid_namespace();
   add_locks(files, seen);
   add_files(files, seen);
+  seen.unseen = read_unseen_locks(files);
   add_lock_file(files, seen);
   return seen;
-}
-
-bool needs_search(const Observation& locks) {
-  // Some owners lock for an open file; a descriptor tells whose that is. And a journal that is not
-  // its writer's is a dead owner's, or that of one that has lost its main.
-  return is_unlocked(locks) || needs_all_holders(locks) ||
-         (locks.shared && locks.shared->pid == -1) || (locks.journal_is_active && !locks.writer);
 }
 
 Observation observe_named_holders(Observation locks, const LiveFiles& files) {
@@ -215,7 +209,7 @@ Observation observe_found(Observation locks, Search found) {
   locks.sees_all_locks = found.sees_all_locks;
   locks.is_stale = locks.is_stale || found.is_stale;
   locks.has_searched = true;
-  add_all_named(found.wanted, locks);
+  add_all_named(found.order.wanted, locks);
   // A lock for an open file may also be that of a copy.
   if (locks.index && locks.index->pid == 0) locks.unattributed_index = 1;
   return locks;

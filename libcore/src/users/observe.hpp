@@ -11,10 +11,6 @@ namespace sqlbk::users {
 // the sidecars of `files`, so that it is about the files that have the names now.
 Observation observe_locks(LiveFiles& files);
 
-// Whether all processes must be looked for, because no lock tells who uses the files, or one holder
-// does not speak for all.
-bool needs_search(const Observation& locks);
-
 // With the processes that hold the locks, as far as fcntl(2) names them.
 Observation observe_named_holders(Observation locks, const LiveFiles& files);
 // With all of them. REQUIRES: `found` is of these files.

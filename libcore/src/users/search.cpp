@@ -8,19 +8,6 @@
 namespace sqlbk::users {
 namespace {
 
-// Looking into so many processes costs less than /proc/locks, which waits for all processors.
-constexpr std::size_t kFewProcesses = 400;
-
-bool rows_cost_less() {
-  return platform::may_read_proc_locks_at_once() || !platform::may_look_into_all_processes() ||
-         platform::process_count() > kFewProcesses;
-}
-
-// An active journal that is not its writer's is of a process that need not hold a lock on main.
-bool rows_tell(const Observation& seen) {
-  return !seen.journal_is_active || seen.writer;
-}
-
 // A program may lock main by flock(2) for the time of the copy, and its descriptor be inherited by
 // this one, as from flock(1).
 void forget_own_flocks(std::vector<Process>& processes) {
@@ -109,16 +96,36 @@ class Holders {
   bool is_copied_ = false;
 };
 
+// A process in both: its descriptors are those of the search, its locks those of both.
+void add_holder(const Process& holder, std::vector<Process>& processes) {
+  const auto known = std::ranges::find(processes, holder.pid, &Process::pid);
+  if (known == processes.end()) {
+    processes.push_back(holder);
+    return;
+  }
+  known->holds_shared = known->holds_shared || holder.holds_shared;
+  known->holds_writer = known->holds_writer || holder.holds_writer;
+  known->holds_exclusive = known->holds_exclusive || holder.holds_exclusive;
+  known->holds_index = known->holds_index || holder.holds_index;
+}
+
+void add_rows(const SearchOrder& order, Search& found) {
+  const Search rows = Holders(order).find();
+  for (const Process& holder : rows.processes) add_holder(holder, found.processes);
+  found.unattributed_shared = rows.unattributed_shared;
+  found.unattributed_index = rows.unattributed_index;
+  found.sees_all_locks = rows.sees_all_locks;
+  found.is_stale = rows.is_stale;
+}
+
 }  // namespace
 
-SearchOrder order_search(const LiveFiles& files, const Observation& seen, bool may_wait) {
+SearchOrder order_search(const LiveFiles& files, const Observation& seen) {
   SearchOrder order{.wanted = platform::wanted_files(files),
                     .has_locks = !is_unlocked(seen),
-                    .by_locks = false,
                     .main = {},
                     .shm = {}};
   if (!order.has_locks) return order;
-  order.by_locks = rows_tell(seen) && (may_wait || rows_cost_less());
   order.main = platform::file_in_lock_rows(files.fd_of(SourceFile::main));
   if (files.has(SourceFile::shm)) {
     order.shm = platform::file_in_lock_rows(files.fd_of(SourceFile::shm));
@@ -128,16 +135,10 @@ SearchOrder order_search(const LiveFiles& files, const Observation& seen, bool m
 
 Search search(const SearchOrder& order) {
   Search found;
-  const bool may_see_all = !order.by_locks && look_into_processes(order, found);
-  if (order.has_locks && !may_see_all) {
-    found = Holders(order).find();
-    const bool is_attributed = found.unattributed_shared == 0 && found.unattributed_index == 0;
-    // A descriptor tells whose the lock of an open file is.
-    if (!is_attributed && platform::may_look_into_all_processes()) {
-      static_cast<void>(look_into_processes(order, found));
-    }
-  }
-  found.wanted = order.wanted;
+  const bool may_see_all =
+      look_into_processes(order, found) && platform::may_look_into_all_processes();
+  if (order.has_locks && !may_see_all) add_rows(order, found);
+  found.order = order;
   return found;
 }
 

@@ -14,14 +14,14 @@ namespace sqlbk::users {
 struct SearchOrder {
   std::vector<platform::WantedFile> wanted;
   bool has_locks = false;
-  // By the rows of /proc/locks, for those that hold locks, before any process is looked into.
-  bool by_locks = false;
-  platform::LockedFile main;  // as the rows number it
+  platform::LockedFile main;  // as the rows of /proc/locks number it
   platform::LockedFile shm;
+
+  bool operator==(const SearchOrder&) const = default;
 };
 
 struct Search {
-  std::vector<platform::WantedFile> wanted;
+  SearchOrder order;
   std::vector<Process> processes;
   // Locks for open files, which name no process; those of copies by sqlbk are left out.
   unsigned unattributed_shared = 0;
@@ -30,9 +30,9 @@ struct Search {
   bool is_stale = false;        // a process has gone meanwhile
 };
 
-// What must be looked for where `seen` is what the locks and files say. `may_wait`: the search is
-// made while something else takes longer than /proc/locks may keep it waiting.
-SearchOrder order_search(const LiveFiles& files, const Observation& seen, bool may_wait);
+// What must be looked for where `seen` is what the locks and files say.
+SearchOrder order_search(const LiveFiles& files, const Observation& seen);
+// Looks into all processes; where not all may be looked into, at the rows of /proc/locks as well.
 Search search(const SearchOrder& order);
 
 }  // namespace sqlbk::users

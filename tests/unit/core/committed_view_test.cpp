@@ -27,13 +27,10 @@ namespace {
 using test::Buffer;
 using test::checkpointed_by_sqlite;
 using test::code_of;
-using test::Database;
 using test::empty_schema_page;
 using test::Files;
-using test::get32;
 using test::put32;
 using test::Random;
-using test::read_file;
 using test::set_header_size;
 using test::WalBuilder;
 

@@ -16,6 +16,7 @@
 #include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -352,6 +353,31 @@ TEST_F(DatabaseUsersTest, AnExclusiveOwnerThatHasLostTheName) {
   expect(kOthers, answer());
 }
 
+// It holds no lock on anything that has a name here, and the one that speaks for the new main is a
+// bystander's.
+TEST_F(DatabaseUsersTest, AnExclusiveOwnerThatHasLostTheNameBesideABystander) {
+  if (!sees_all()) GTEST_SKIP() << "not every process can be seen";
+  for (const char* rows : {"1", "2500"}) {
+    SCOPED_TRACE(rows);
+    make("wal");
+    RemoteSqlite owner(path_);
+    owner.run("PRAGMA locking_mode=EXCLUSIVE; INSERT INTO t VALUES (2)");
+    const std::string other = directory_.file("restored.db");
+    make_at(other, "wal");
+    RemoteSqlite grown(other);
+    grown.run("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " +
+              std::string(rows) + ") INSERT INTO t SELECT zeroblob(4000) FROM n");
+    grown.stop();
+    fs::rename(other, path_);
+    RemoteSqlite bystander(path_);
+    static_cast<void>(bystander.try_run("SELECT * FROM t"));
+    expect(kOthers, answer());
+    bystander.stop();
+    owner.stop();
+    for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(path_ + suffix);
+  }
+}
+
 TEST_F(DatabaseUsersTest, AWriterThatHasLostTheName) {
   if (!sees_all()) GTEST_SKIP() << "not every process can be seen";
   make("delete");
@@ -463,6 +489,24 @@ TEST_F(DatabaseUsersTest, MoreNamesThanOne) {
   expect(kUnknown, answer());
 }
 
+// It is gone at the end; what it has written meanwhile is not.
+TEST_F(DatabaseUsersTest, AnOwnerUnderAnotherNameThatGoesMeanwhile) {
+  if (!sees_all()) GTEST_SKIP() << "not every process can be seen";
+  make("wal");
+  RemoteSqlite bystander(path_);
+  bystander.run("SELECT * FROM t");
+  const std::string other = directory_.file("other.db");
+  fs::create_hard_link(path_, other);
+  std::optional<RemoteSqlite> elsewhere(std::in_place, other);
+  elsewhere->run("INSERT INTO t VALUES (2)");
+  LiveFiles files(path_);
+  DatabaseUsers users(files);
+  static_cast<void>(users.at_start());
+  while (test::names_in("/proc/self/task").size() > 1) ::usleep(1000);  // until it has searched
+  elsewhere->kill();
+  expect(kOthers, users.at_end());
+}
+
 // --- Sidecars that were removed under their owner.
 
 TEST_F(DatabaseUsersTest, AnIndexThatWasRemovedAndMadeAnew) {
@@ -474,6 +518,21 @@ TEST_F(DatabaseUsersTest, AnIndexThatWasRemovedAndMadeAnew) {
   RemoteSqlite reader(path_);
   reader.run("SELECT * FROM t");
   expect(kOthers, answer());
+}
+
+// The owner goes on with the one that has lost the name, and has closed before the end.
+TEST_F(DatabaseUsersTest, AnIndexThatIsMadeAnewMeanwhile) {
+  make("wal");
+  LiveFiles files(path_);
+  DatabaseUsers users(files);
+  std::optional<RemoteSqlite> owner(std::in_place, path_);
+  owner->run("INSERT INTO t VALUES (2)");
+  static_cast<void>(users.at_start());
+  fs::remove(path_ + "-shm");
+  RemoteSqlite reader(path_);
+  reader.run("SELECT * FROM t");
+  owner->kill();
+  expect(kOthers, users.at_end());
 }
 
 TEST_F(DatabaseUsersTest, AWalThatWasRemovedAndMadeAnew) {
@@ -495,6 +554,87 @@ TEST_F(DatabaseUsersTest, AnOwnerThatLocksWithFlock) {
     if (::flock(open_or_exit(path_, O_RDWR), LOCK_EX) != 0) ::_exit(3);
   });
   expect(kOthers, answer());
+}
+
+TEST_F(DatabaseUsersTest, AnOwnerThatLocksWithFlockBesideAReader) {
+  make("delete");
+  RemoteSqlite reader(path_);
+  reader.run("BEGIN; SELECT * FROM t");
+  const Bystander owner([this] {
+    if (::flock(open_or_exit(path_, O_RDWR), LOCK_EX) != 0) ::_exit(3);
+  });
+  expect(kOthers, answer());
+}
+
+TEST_F(DatabaseUsersTest, AFlockOfAProcessThatMayNotBeLookedInto) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  make("delete");
+  fs::permissions(directory_.path(), fs::perms::all);
+  fs::permissions(path_, fs::perms::all);
+  const Bystander owner([this] {
+    if (::flock(open_or_exit(path_, O_RDWR), LOCK_EX) != 0) ::_exit(3);
+  });
+  EXPECT_EQ(test::in_child([this] {
+              test::drop_privileges();
+              return answer().verdict == kThese ? 1 : 0;
+            }),
+            0);
+}
+
+// Its first thread has ended: /proc/PID/fd lists nothing, and /proc/PID/task/TID/fd does.
+TEST_F(DatabaseUsersTest, AProcessWithoutItsFirstThread) {
+  if (!sees_all()) GTEST_SKIP() << "not every process can be seen";
+  make("delete");
+  std::array<int, 2> ready{};
+  ASSERT_EQ(::pipe2(ready.data(), O_CLOEXEC), 0);
+  const pid_t pid = ::fork();
+  ASSERT_GE(pid, 0);
+  if (pid == 0) {
+    std::thread([&] {
+      if (::flock(open_or_exit(path_, O_RDWR), LOCK_EX) != 0) ::_exit(3);
+      static_cast<void>(::write(ready[1], "!", 1) == 1);
+      while (true) ::pause();
+    }).detach();
+    // pthread_exit() would unwind the test.
+    static_cast<void>(::syscall(SYS_exit, 0));
+  }
+  char byte = 0;
+  EXPECT_EQ(::read(ready[0], &byte, 1), 1);
+  while (!test::names_in("/proc/" + std::to_string(pid) + "/fd").empty()) ::usleep(1000);
+  expect(kOthers, answer());
+  EXPECT_EQ(::kill(pid, SIGKILL), 0);
+  EXPECT_EQ(::waitpid(pid, nullptr, 0), pid);
+  for (const int fd : ready) EXPECT_EQ(::close(fd), 0);
+}
+
+// A transaction that began before the copy and ends after it, by locks that are none of the
+// kernel's record locks: they stand while a strategy looks, at neither end of the attempt.
+TEST_F(DatabaseUsersTest, LocksThatComeAndGoMeanwhile) {
+  make("delete");
+  LiveFiles files(path_);
+  DatabaseUsers users(files);
+  expect(kThese, users.at_start());
+  {
+    const Bystander owner([this] {
+      if (::flock(open_or_exit(path_, O_RDWR), LOCK_EX) != 0) ::_exit(3);
+    });
+    files.unseen_locks().note(files);
+  }
+  expect(kOthers, users.at_end());
+  for (const bool is_directory : {false, true}) {
+    expect(kThese, users.at_start());
+    if (is_directory) {
+      fs::create_directory(path_ + ".lock");
+    } else {
+      test::write_text(path_ + ".lock", "");
+    }
+    files.unseen_locks().note(files);
+    fs::remove(path_ + ".lock");
+    expect(kOthers, users.at_end());
+  }
+  expect(kThese, users.at_start());
+  files.unseen_locks().note(files);
+  expect(kThese, users.at_end());
 }
 
 // What was begun for an attempt that failed says nothing of the next one.
@@ -583,9 +723,16 @@ TEST_F(DatabaseUsersTest, AProcessThatServesAFileSystemFromIt) {
     open_or_exit("/dev/fuse", O_RDWR);
     open_or_exit(path_, O_RDWR);
   });
-  const UsersAnswer found = answer();
-  expect(kUnknown, found);
-  EXPECT_NE(found.sentence.find(std::to_string(server.pid())), std::string::npos) << found.sentence;
+  const auto names_the_server = [&] {
+    const UsersAnswer found = answer();
+    expect(kUnknown, found);
+    EXPECT_NE(found.sentence.find(std::to_string(server.pid())), std::string::npos)
+        << found.sentence;
+  };
+  names_the_server();
+  RemoteSqlite reader(path_);
+  reader.run("BEGIN; SELECT * FROM t");
+  names_the_server();
 }
 
 // --- What other users and other namespaces hide.

@@ -464,7 +464,7 @@ TEST_F(PipelineTest, AnUnprovenCopyWithDamageIsTornAndNotDamaged) {
     EXPECT_NE(text.find(found), std::string::npos) << text;
     EXPECT_EQ(error->hint().find("restore an older copy"), std::string_view::npos);
   };
-  const auto unproven = [](Copy copy) {
+  const auto unproven = [](const Copy& copy) {
     return
         [=](LiveFiles& files, StagedImage& image, const CopyOptions& options, RunContext& context) {
           Evidence evidence = copy(files, image, options, context);

@@ -24,6 +24,7 @@
 
 #include "sqlbk/core/io.hpp"
 #include "sqlbk/core/unique_fd.hpp"
+#include "sqlbk/core/unseen_locks.hpp"
 
 namespace sqlbk {
 
@@ -80,6 +81,9 @@ class LiveFiles {
   // Reads from the descriptor; fewer bytes only at the end of the file. 0 where !has(file).
   std::size_t read(SourceFile file, std::span<std::byte> buffer, std::uint64_t offset) const;
 
+  UnseenLockLog& unseen_locks() noexcept { return unseen_locks_; }
+  const UnseenLockLog& unseen_locks() const noexcept { return unseen_locks_; }
+
  private:
   std::string name_of(std::string_view suffix) const;
 
@@ -88,6 +92,7 @@ class LiveFiles {
   std::string main_path_;
   std::array<int, kSourceFiles.size()> current_{-1, -1, -1, -1};
   std::vector<int> open_;  // all that is open, current or not
+  UnseenLockLog unseen_locks_;
 };
 
 }  // namespace sqlbk

@@ -102,7 +102,7 @@ TEST_P(SourceMoverTest, WhatNoRoundHasMovedIsNotCompared) {
 
 class EmptiedSource : public ::testing::Test {
  protected:
-  std::optional<Errc> code_of_move(MoverLadder movers, int when) {
+  std::optional<Errc> code_of_move(const MoverLadder& movers, int when) {
     const kit::TemporaryDirectory directory;
     const std::string source = directory.file("source.db");
     test::write_text(source, std::string(kSize, 'x'));
