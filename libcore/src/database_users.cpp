@@ -78,7 +78,7 @@ class DatabaseUsers::Poll {
     users::Search found = search_.get();
     const bool is_of_these = found.order.wanted == platform::wanted_files(files_);
     seen_ = users::observe_found(std::move(seen_), std::move(found));
-    const UsersAnswer answer = users::judge(seen_);
+    UsersAnswer answer = users::judge(seen_);
     if (is_of_these && is_certain(answer, seen_)) return answer;
     // What has contradicted may be gone, and has used the files as it was seen to while they were
     // copied.
@@ -93,6 +93,9 @@ class DatabaseUsers::Poll {
       std::erase(process.other_sidecars, journal);
       std::erase(process.stray_sidecars, journal);
     }
+    const std::optional<FileStat> now = files_.stat_by_path(SourceFile::journal);
+    const auto& then = seen.files.at(static_cast<std::size_t>(SourceFile::journal));
+    if (!then || !now || !then->same_file(*now)) seen.journal_is_active = false;
     return users::judge(seen).verdict != UsersVerdict::others;
   }
 
