@@ -99,6 +99,13 @@ class DatabaseUsers::Poll {
     return users::judge(seen).verdict != UsersVerdict::others;
   }
 
+  // Beside a reader or writer in rollback mode the locks tell enough, and it is tried often.
+  static bool needs_search(const users::Observation& seen) {
+    return users::is_unlocked(seen) || users::needs_all_holders(seen) || seen.exclusive ||
+           seen.unseen.is_flocked || (seen.shared && seen.shared->pid == -1) ||
+           (seen.journal_is_active && !seen.writer);
+  }
+
   static bool is_certain(const UsersAnswer& answer, const users::Observation& seen) {
     return answer.verdict == UsersVerdict::these ||
            (answer.verdict == UsersVerdict::unknown && !seen.is_stale);
@@ -120,7 +127,8 @@ class DatabaseUsers::Poll {
   // The processes are looked for while the attempt is made, unless so much would be copied in vain,
   // or the first of the holders contradicts already.
   bool can_search_meanwhile() {
-    if (main_.size_bytes > kSmallBytes || seen_.unseen.is_flocked) return false;
+    if (main_.size_bytes > kSmallBytes || !needs_search(seen_)) return false;
+    if (seen_.unseen.is_flocked) return false;
     users::Observation named = users::observe_named_holders(seen_, files_);
     if (!is_certain(users::judge(named), named)) return false;
     seen_ = std::move(named);
@@ -132,7 +140,8 @@ class DatabaseUsers::Poll {
     std::chrono::milliseconds pause = kFirstPause;
     for (int i = 1;; ++i) {
       seen_ = users::observe_locks(files_);
-      seen_ = users::observe_found(std::move(seen_), search_now());
+      seen_ = needs_search(seen_) ? users::observe_found(std::move(seen_), search_now())
+                                  : users::observe_named_holders(std::move(seen_), files_);
       UsersAnswer answer = users::judge(seen_);
       if (is_certain(answer, seen_) || i == kPolls) return answer;
       std::this_thread::sleep_for(pause);

@@ -730,9 +730,6 @@ TEST_F(DatabaseUsersTest, AProcessThatServesAFileSystemFromIt) {
         << found.sentence;
   };
   names_the_server();
-  RemoteSqlite reader(path_);
-  reader.run("BEGIN; SELECT * FROM t");
-  names_the_server();
 }
 
 // --- What other users and other namespaces hide.
