@@ -45,7 +45,9 @@ class DatabaseUsers::Poll {
     // The search that was begun may have passed by what has locked it since.
     if (seen_.unseen.is_flocked) search_ = {};
     is_searching_ = can_search_meanwhile();
-    answer_ = is_searching_ ? UsersAnswer() : poll();
+    if (is_searching_) return answer_ = {};
+    answer_ = poll(needs_search);
+    search_ = {};  // of the start, used or not
     return answer_;
   }
 
@@ -55,7 +57,7 @@ class DatabaseUsers::Poll {
         files_.is_current(SourceFile::main) && files_.stat(SourceFile::main).same_file(main_);
     if (!is_same) return replaced(SourceFile::main);
     const users::Observation now = users::observe_locks(files_);
-    files_.unseen_locks().note(files_);
+    files_.unseen_locks().note(now.unseen);
     if (!files_.unseen_locks().is_constant()) return locked_meanwhile();
     if (has_lost_its_index(now)) {
       wal_of_lost_index_ = now.files.at(static_cast<std::size_t>(SourceFile::wal));
@@ -63,13 +65,15 @@ class DatabaseUsers::Poll {
     }
     const bool is_as_before = users::is_as_before(seen_, now);
     if (!was_searching) {
-      return seen_.has_searched && is_as_before ? answer_ : worse_of(answer_, poll());
+      return seen_.has_searched && is_as_before ? answer_
+                                                : worse_of(answer_, poll(needs_search_at_end));
     }
     // Where no lock was held at either time, the files of now are those that count.
     const bool is_still_unlocked = users::is_unlocked(seen_) && users::is_unlocked(now);
     if (is_still_unlocked) seen_ = now;
     answer_ = conclude();
-    return is_as_before || is_still_unlocked ? answer_ : worse_of(answer_, poll());
+    return is_as_before || is_still_unlocked ? answer_
+                                             : worse_of(answer_, poll(needs_search_at_end));
   }
 
  private:
@@ -82,8 +86,8 @@ class DatabaseUsers::Poll {
     if (is_of_these && is_certain(answer, seen_)) return answer;
     // What has contradicted may be gone, and has used the files as it was seen to while they were
     // copied.
-    if (answer.verdict != UsersVerdict::others) return worse_of(answer, poll());
-    return is_of_a_newer_journal(seen_) ? poll() : answer;
+    if (answer.verdict != UsersVerdict::others) return worse_of(answer, poll(needs_search_at_end));
+    return is_of_a_newer_journal(seen_) ? poll(needs_search_at_end) : answer;
   }
 
   // The journal of a transaction that began after the files were listed.
@@ -99,11 +103,18 @@ class DatabaseUsers::Poll {
     return users::judge(seen).verdict != UsersVerdict::others;
   }
 
-  // Beside a reader or writer in rollback mode the locks tell enough, and it is tried often.
+  // Beside a reader or writer in rollback mode the locks tell enough for an attempt, of which many
+  // are made in vain.
   static bool needs_search(const users::Observation& seen) {
     return users::is_unlocked(seen) || users::needs_all_holders(seen) || seen.exclusive ||
            seen.unseen.is_flocked || (seen.shared && seen.shared->pid == -1) ||
            (seen.journal_is_active && !seen.writer);
+  }
+
+  // A reader does not speak for what has main open without a lock. A writer changes its journal
+  // while the search is under way.
+  static bool needs_search_at_end(const users::Observation& seen) {
+    return needs_search(seen) || (seen.shared && !seen.writer);
   }
 
   static bool is_certain(const UsersAnswer& answer, const users::Observation& seen) {
@@ -136,12 +147,12 @@ class DatabaseUsers::Poll {
     return true;
   }
 
-  UsersAnswer poll() {
+  UsersAnswer poll(bool (*needs)(const users::Observation&)) {
     std::chrono::milliseconds pause = kFirstPause;
     for (int i = 1;; ++i) {
       seen_ = users::observe_locks(files_);
-      seen_ = needs_search(seen_) ? users::observe_found(std::move(seen_), search_now())
-                                  : users::observe_named_holders(std::move(seen_), files_);
+      seen_ = needs(seen_) ? users::observe_found(std::move(seen_), search_now())
+                           : users::observe_named_holders(std::move(seen_), files_);
       UsersAnswer answer = users::judge(seen_);
       if (is_certain(answer, seen_) || i == kPolls) return answer;
       std::this_thread::sleep_for(pause);

@@ -56,10 +56,9 @@ void UnseenLockLog::begin(const UnseenLocks& locks) {
   is_constant_ = true;
 }
 
-void UnseenLockLog::note(const LiveFiles& files) {
-  const UnseenLocks now = read_unseen_locks(files);
-  if (!first_) first_ = now;
-  is_constant_ = is_constant_ && first_->is_same(now);
+void UnseenLockLog::note(const UnseenLocks& locks) {
+  if (!first_) first_ = locks;
+  is_constant_ = is_constant_ && first_->is_same(locks);
 }
 
 }  // namespace sqlbk

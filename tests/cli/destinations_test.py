@@ -73,7 +73,7 @@ class Permissions(Destinations):
                 works("umount", "-l", self.path("to"))
 
     def test_a_file_system_with_modes_of_its_own(self):
-        """As the mount options of FAT and NTFS give them: whoever may read there may read the copy."""
+        """As the mount options of FAT and NTFS give them: a user that may read there may read the copy."""
         self.bind("--perms=0644:u+D", "--chmod-ignore")
         os.chmod(self.path("app.db"), 0o600)
         warning = " ".join(self.copied())

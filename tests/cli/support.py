@@ -92,7 +92,7 @@ class CliTest(unittest.TestCase):
         return self.finish(self.start(*arguments, **options))
 
     def run_as_nobody(self, *arguments, prepare=lambda: None, **options):
-        """As a user without any powers, for whom the files of the test are readable."""
+        """As a user without any powers, which may read the files of the test."""
         if os.geteuid() != 0:
             self.skipTest("needs root")
         os.chmod(os.path.dirname(self.dir), 0o755)
@@ -108,7 +108,7 @@ class CliTest(unittest.TestCase):
         return self.run_sqlbk(*arguments, preexec_fn=become_nobody, **options)
 
     def run_without_threads(self, *arguments, **options):
-        """As a user who may have no more processes and threads."""
+        """As a user that may have no more processes and threads."""
         env = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
         return self.run_as_nobody(*arguments, env=env, **options,
                                   prepare=lambda: resource.setrlimit(resource.RLIMIT_NPROC, (0, 0)))

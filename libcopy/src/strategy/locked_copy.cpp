@@ -72,7 +72,7 @@ Evidence LockedCopy::copy_wal_mode(bool attached, const FileStat& shm) {
     evidence.wal = take_main_alone(start, main_before);
   }
   require_same_shm(shm);
-  files_.unseen_locks().note(files_);
+  files_.unseen_locks().note(read_unseen_locks(files_));
   require_no_hot_journal(files_, options_);
   return evidence;
 }
@@ -152,7 +152,7 @@ Evidence LockedCopy::copy_rollback_mode(const SourceFacts& facts) {
     throw_changed(files_, "a -wal file appeared");
   }
   // All see owners whose locks are no record locks.
-  files_.unseen_locks().note(files_);
+  files_.unseen_locks().note(read_unseen_locks(files_));
   require_no_hot_journal(files_, options_);
   if (!before.unchanged(files_.stat(SourceFile::main))) {
     throw_changed(files_, "its main file was written in spite of our read lock");

@@ -250,7 +250,7 @@ class OnlineStrategy final : public CopyStrategy {
     if (!files.is_current(SourceFile::main)) throw_changed(files, "it was replaced");
     if (connection.facts().uses_wal()) connection.require_same_shm(files);
     // All see owners whose locks are no record locks.
-    files.unseen_locks().note(files);
+    files.unseen_locks().note(read_unseen_locks(files));
     require_no_hot_journal(files, options);
     if (!connection.facts().uses_wal() && !before.unchanged(files.stat(SourceFile::main))) {
       throw_changed(files, "its main file was written in spite of our read lock");

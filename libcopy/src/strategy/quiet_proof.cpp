@@ -96,7 +96,7 @@ QuietProof::QuietProof(LiveFiles& files, RunContext& context) : files_(files), c
 }
 
 void QuietProof::finish() {
-  files_.unseen_locks().note(files_);
+  files_.unseen_locks().note(read_unseen_locks(files_));
   const Seen after = look();
   for (std::size_t f = 0; f < kProvenFiles.size(); ++f) {
     const std::string path = files_.path_of(kProvenFiles[f]);

@@ -263,7 +263,7 @@ users::Process process_in(int pid, Table& table, const std::vector<WantedFile>& 
 }
 
 // In the initial namespace, the only one in which all can be seen, it is init, which opens no
-// databases (docs/consistency.md, Limits).
+// databases (docs/consistency.md, "The right files").
 constexpr int kInit = 1;
 
 // Whether the table has any of the files open, for the many processes that have none.

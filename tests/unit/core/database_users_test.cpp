@@ -618,7 +618,7 @@ TEST_F(DatabaseUsersTest, LocksThatComeAndGoMeanwhile) {
     const Bystander owner([this] {
       if (::flock(open_or_exit(path_, O_RDWR), LOCK_EX) != 0) ::_exit(3);
     });
-    files.unseen_locks().note(files);
+    files.unseen_locks().note(read_unseen_locks(files));
   }
   expect(kOthers, users.at_end());
   for (const bool is_directory : {false, true}) {
@@ -628,12 +628,12 @@ TEST_F(DatabaseUsersTest, LocksThatComeAndGoMeanwhile) {
     } else {
       test::write_text(path_ + ".lock", "");
     }
-    files.unseen_locks().note(files);
+    files.unseen_locks().note(read_unseen_locks(files));
     fs::remove(path_ + ".lock");
     expect(kOthers, users.at_end());
   }
   expect(kThese, users.at_start());
-  files.unseen_locks().note(files);
+  files.unseen_locks().note(read_unseen_locks(files));
   expect(kThese, users.at_end());
 }
 
@@ -730,6 +730,29 @@ TEST_F(DatabaseUsersTest, AProcessThatServesAFileSystemFromIt) {
         << found.sentence;
   };
   names_the_server();
+  RemoteSqlite reader(path_);
+  reader.run("BEGIN; SELECT * FROM t");
+  names_the_server();
+}
+
+// No process is looked for beside a writer; what was found before it came says nothing of what
+// comes after it.
+TEST_F(DatabaseUsersTest, TheFirstSearchIsOfTheStartAlone) {
+  if (!sees_all()) GTEST_SKIP() << "not every process can be seen";
+  if (::access("/dev/fuse", R_OK | W_OK) != 0) GTEST_SKIP() << "there is no /dev/fuse";
+  make("delete");
+  LiveFiles files(path_);
+  DatabaseUsers users(files);
+  while (test::names_in("/proc/self/task").size() > 1) ::usleep(1000);  // until it has searched
+  RemoteSqlite writer(path_);
+  writer.run("BEGIN IMMEDIATE");
+  expect(kThese, users.at_start());
+  writer.stop();
+  const Bystander server([this] {
+    open_or_exit("/dev/fuse", O_RDWR);
+    open_or_exit(path_, O_RDWR);
+  });
+  expect(kUnknown, users.at_end());
 }
 
 // --- What other users and other namespaces hide.

@@ -98,6 +98,22 @@ class WalResetBug : public testing::Test {
     owner.run("CREATE TABLE t(id INTEGER PRIMARY KEY, v BLOB)");
     fill(owner);
   }
+  std::uint32_t pages_of_main() const {
+    return static_cast<std::uint32_t>(test::read_file(path_).size() / kPageSize);
+  }
+  // What is answered while the last byte of that page is another one in main.
+  template <typename Ask>
+  WalResetBugFinding ask_with_damage_in(std::uint32_t page, const Ask& ask) const {
+    const UniqueFd main = open_at(AT_FDCWD, path_, O_RDWR | O_CLOEXEC, 0, path_);
+    const auto last_byte = off_t{page} * kPageSize - 1;
+    std::byte before{};
+    EXPECT_EQ(::pread(main.get(), &before, 1, last_byte), 1);
+    const std::byte other = ~before;
+    EXPECT_EQ(::pwrite(main.get(), &other, 1, last_byte), 1);
+    const WalResetBugFinding finding = ask();
+    EXPECT_EQ(::pwrite(main.get(), &before, 1, last_byte), 1);
+    return finding;
+  }
   // As if it were new.
   static void fill(RemoteSqlite& owner) {
     owner.run(
@@ -252,20 +268,12 @@ TEST_F(WalResetBug, EveryBackfilledPageCounts) {
   backfill_half(owner);
   LiveFiles files(path_);
   std::vector<std::uint32_t> missing;
-  const std::size_t pages = test::read_file(path_).size() / kPageSize;
-  for (std::uint32_t page = 1; page <= pages; ++page) {
-    const UniqueFd main = open_at(AT_FDCWD, path_, O_RDWR | O_CLOEXEC, 0, path_);
-    const auto last_byte = off_t{page} * kPageSize - 1;
-    std::byte before{};
-    ASSERT_EQ(::pread(main.get(), &before, 1, last_byte), 1);
-    const std::byte other = ~before;
-    ASSERT_EQ(::pwrite(main.get(), &other, 1, last_byte), 1);
-    const WalResetBugFinding finding = ask_once(files, WalReadLocks::none, no_tick);
-    if (finding.answer == Answer::struck) {
-      EXPECT_EQ(finding.missing->page_number, page);
-      missing.push_back(finding.missing->frame);
-    }
-    ASSERT_EQ(::pwrite(main.get(), &before, 1, last_byte), 1);
+  for (std::uint32_t page = 1; page <= pages_of_main(); ++page) {
+    const WalResetBugFinding finding =
+        ask_with_damage_in(page, [&] { return ask_once(files, WalReadLocks::none, no_tick); });
+    if (finding.answer != Answer::struck) continue;
+    EXPECT_EQ(finding.missing->page_number, page);
+    missing.push_back(finding.missing->frame);
   }
   // Of the 8 frames that are backfilled two were replaced by later ones.
   EXPECT_EQ(missing, (std::vector<std::uint32_t>{1, 2, 5, 6, 7, 8}));
@@ -356,26 +364,17 @@ TEST_F(WalResetBug, APageOfAnEarlierGenerationIsMissing) {
     return find_page_lost_before(files, *generation, earlier.pages(), no_tick);
   };
   EXPECT_EQ(ask_earlier().answer, Answer::sound);
-  const std::uint32_t pages = static_cast<std::uint32_t>(test::read_file(path_).size() / kPageSize);
   unsigned struck = 0;
-  for (std::uint32_t page = 1; page <= pages; ++page) {
-    const UniqueFd main = open_at(AT_FDCWD, path_, O_RDWR | O_CLOEXEC, 0, path_);
-    const auto last_byte = off_t{page} * kPageSize - 1;
-    std::byte before{};
-    ASSERT_EQ(::pread(main.get(), &before, 1, last_byte), 1);
-    const std::byte other = ~before;
-    ASSERT_EQ(::pwrite(main.get(), &other, 1, last_byte), 1);
-    const WalResetBugFinding finding = ask_earlier();
-    if (finding.answer == Answer::struck) {
-      ++struck;
-      EXPECT_EQ(finding.missing->page_number, page);
-      EXPECT_EQ(finding.missing->frame, 0U);
-    }
-    ASSERT_EQ(::pwrite(main.get(), &before, 1, last_byte), 1);
+  for (std::uint32_t page = 1; page <= pages_of_main(); ++page) {
+    const WalResetBugFinding finding = ask_with_damage_in(page, ask_earlier);
+    if (finding.answer != Answer::struck) continue;
+    ++struck;
+    EXPECT_EQ(finding.missing->page_number, page);
+    EXPECT_EQ(finding.missing->frame, 0U);
   }
   // All but those that the generation of now has frames of.
-  EXPECT_LT(struck, pages);
-  EXPECT_GT(struck, pages / 2);
+  EXPECT_LT(struck, pages_of_main());
+  EXPECT_GT(struck, pages_of_main() / 2);
 }
 
 TEST_F(WalResetBug, TheErrorSaysWhatWasSeen) {

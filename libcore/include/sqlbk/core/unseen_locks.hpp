@@ -32,7 +32,7 @@ class UnseenLockLog {
   // By the loop over attempts, before each.
   void begin(const UnseenLocks& locks);
   // By the strategy, between its first and its last look at the files that it has read.
-  void note(const LiveFiles& files);
+  void note(const UnseenLocks& locks);
   // None has come, gone or been made anew.
   bool is_constant() const noexcept { return is_constant_; }
 
