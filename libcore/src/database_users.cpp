@@ -87,20 +87,25 @@ class DatabaseUsers::Poll {
     // What has contradicted may be gone, and has used the files as it was seen to while they were
     // copied.
     if (answer.verdict != UsersVerdict::others) return worse_of(answer, poll(needs_search_at_end));
-    return is_of_a_newer_journal(seen_) ? poll(needs_search_at_end) : answer;
+    return judge_without_newer_journal().verdict == UsersVerdict::others
+               ? answer
+               : poll(needs_search_at_end);
   }
 
-  // The journal of a transaction that began after the files were listed.
-  bool is_of_a_newer_journal(users::Observation seen) const {
+  // A writer makes a new journal for each transaction: one that has come since the files were
+  // listed is no contradiction.
+  UsersAnswer judge_without_newer_journal() const {
+    const std::optional<FileStat> now = files_.stat_by_path(SourceFile::journal);
+    const auto& then = seen_.files.at(static_cast<std::size_t>(SourceFile::journal));
+    if (then && now && then->same_file(*now)) return users::judge(seen_);
+    users::Observation seen = seen_;
+    seen.journal_is_active = false;
     const std::string journal = files_.path_of(SourceFile::journal);
     for (users::Process& process : seen.processes) {
       std::erase(process.other_sidecars, journal);
       std::erase(process.stray_sidecars, journal);
     }
-    const std::optional<FileStat> now = files_.stat_by_path(SourceFile::journal);
-    const auto& then = seen.files.at(static_cast<std::size_t>(SourceFile::journal));
-    if (!then || !now || !then->same_file(*now)) seen.journal_is_active = false;
-    return users::judge(seen).verdict != UsersVerdict::others;
+    return users::judge(seen);
   }
 
   // Beside a reader or writer in rollback mode the locks tell enough for an attempt, of which many
@@ -154,6 +159,7 @@ class DatabaseUsers::Poll {
       seen_ = needs(seen_) ? users::observe_found(std::move(seen_), search_now())
                            : users::observe_named_holders(std::move(seen_), files_);
       UsersAnswer answer = users::judge(seen_);
+      if (answer.verdict == UsersVerdict::others) answer = judge_without_newer_journal();
       if (is_certain(answer, seen_) || i == kPolls) return answer;
       std::this_thread::sleep_for(pause);
       pause *= 2;
